@@ -1,0 +1,46 @@
+import { test as base, expect, type Page } from "@playwright/test";
+
+/** What the pages have in common, and no page may write an error to the console or miss a file. */
+export const test = base.extend<{ messages: Messages; clean: void }>({
+  messages: async ({ page }, use) => use(new Messages(page)),
+  clean: [
+    async ({ page }, use) => {
+      const troubles: string[] = [];
+      page.on("console", (message) => {
+        if (["error", "warning"].includes(message.type())) troubles.push(message.text());
+      });
+      page.on("pageerror", (error) => troubles.push(String(error)));
+      page.on("requestfailed", (request) => {
+        // A page that is left aborts what it is still loading.
+        if (request.failure()?.errorText !== "net::ERR_ABORTED") troubles.push(request.url());
+      });
+      await use();
+      expect(troubles).toEqual([]);
+    },
+    { auto: true },
+  ],
+});
+
+export { expect };
+
+export class Messages {
+  constructor(private page: Page) {}
+
+  /** All messages on the page. */
+  get all() {
+    return this.page.locator("[data-flash-id]");
+  }
+
+  async push(level: string, text: string) {
+    await this.page.goto("/messages");
+    await this.page.getByLabel(level, { exact: true }).check();
+    await this.page.getByLabel("Text").fill(text);
+    await this.page.getByRole("button", { name: "Push the message" }).click();
+    await this.page.waitForURL("**/messages");
+  }
+
+  /** Waits until the islands are alive, where there is JavaScript. */
+  async hydrated(javaScriptEnabled = true) {
+    if (javaScriptEnabled) await this.page.locator(".flashes[data-hydrated]").waitFor({ state: "attached" });
+  }
+}

@@ -1,0 +1,159 @@
+//! The browser's side: what has been shown, and how the server gets to know it.
+
+use std::cell::{Cell, RefCell};
+
+use leptos::{
+    prelude::*,
+    server_fn::{ServerFn, request::browser::BrowserRequest, response::browser::BrowserResponse},
+    task::spawn_local,
+};
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{Headers, HtmlDocument, PageTransitionEvent, RequestInit, Response, Storage};
+
+use crate::{
+    DismissFlash, FlashMessage, FlashMessages,
+    wire::{CALL_HEADER, MORE_HEADER, SHOWN_COOKIE},
+};
+
+thread_local! {
+    /// The list on the page. A browser page has one thread and one list.
+    static LIST: RefCell<Option<FlashMessages>> = const { RefCell::new(None) };
+    /// Whether a redirect of a server function stays on the page.
+    static IN_PLACE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// In the tab's session storage: the ids of the messages that it has shown, the last 200.
+const SHOWN: &str = "leptos-flash.shown";
+
+pub fn page_messages() -> Vec<FlashMessage> {
+    Vec::new()
+}
+
+pub fn attach(messages: &FlashMessages) {
+    LIST.set(Some(messages.clone()));
+    let messages = messages.clone();
+    // After hydration, which must find what the server rendered.
+    request_animation_frame(move || {
+        let seen = shown();
+        messages.retain(|message| message.sticky || !seen.contains(&message.id));
+        remember(&messages.list.get_untracked());
+        // A page from the back/forward cache comes back as it was left.
+        let handle = window_event_listener_untyped("pageshow", move |event| {
+            if event.unchecked_into::<PageTransitionEvent>().persisted() {
+                messages.retain(|message| message.sticky);
+            }
+        });
+        std::mem::forget(handle);
+    });
+}
+
+/// The app's router follows redirects of server functions in place.
+pub fn navigates_in_place() {
+    IN_PLACE.set(true);
+}
+
+pub fn dismiss(id: i64) {
+    let init = RequestInit::new();
+    init.set_method("POST");
+    // It outlives the page; web-sys has no setter for it yet.
+    _ = js_sys::Reflect::set(&init, &"keepalive".into(), &true.into());
+    init.set_body(&JsValue::from_str(&format!("id={id}")));
+    if let Ok(headers) = Headers::new() {
+        _ = headers.set("content-type", "application/x-www-form-urlencoded");
+        init.set_headers(&headers);
+    }
+    _ = window().fetch_with_str_and_init(DismissFlash::PATH, &init);
+}
+
+pub fn ask_for_messages(request: &BrowserRequest) {
+    // In a fully hydrated app the router navigates in place; with islands the browser loads a page.
+    let page = if IN_PLACE.get() { "app" } else { "islands" };
+    request.headers().set(CALL_HEADER, page);
+}
+
+pub fn show_messages(response: &BrowserResponse) {
+    let headers = response.generate_headers();
+    if let Some(messages) = headers.get(CALL_HEADER) {
+        let elsewhere = (headers
+            .get("location")
+            .and_then(|location| location.to_str().ok()))
+        .is_some_and(|location| {
+            let path = location.split(['?', '#']).next();
+            path != window().location().pathname().ok().as_deref()
+        });
+        show(
+            messages.as_bytes(),
+            headers.contains_key("serverfnredirect") && elsewhere,
+        );
+    }
+    if headers.contains_key(MORE_HEADER) {
+        spawn_local(fetch_the_rest());
+    }
+}
+
+/// Shows messages and notes it for the server. A page without a list leaves them to the next one.
+fn show(json: &[u8], with_redirect: bool) {
+    let Some(list) = LIST.with_borrow(Clone::clone) else {
+        return;
+    };
+    let mut messages: Vec<FlashMessage> = serde_json::from_slice(json).unwrap_or_default();
+    for message in messages.iter().filter(|message| !message.sticky) {
+        // One cookie a message: the server can forget it without a race for the others.
+        let cookie = format!(
+            "{SHOWN_COOKIE}{}=; Path=/; Max-Age=86400; SameSite=Lax",
+            message.id
+        );
+        _ = document()
+            .unchecked_into::<HtmlDocument>()
+            .set_cookie(&cookie);
+    }
+    let seen = shown();
+    messages.retain(|message| message.sticky || !seen.contains(&message.id));
+    remember(&messages);
+    list.arrive(messages, with_redirect);
+}
+
+/// What did not fit into the header.
+async fn fetch_the_rest() {
+    let init = RequestInit::new();
+    if let Ok(headers) = Headers::new() {
+        _ = headers.set(CALL_HEADER, "take");
+        init.set_headers(&headers);
+    }
+    let path = window().location().pathname().unwrap_or_default();
+    let Ok(response) = JsFuture::from(window().fetch_with_str_and_init(&path, &init)).await else {
+        return;
+    };
+    let Ok(text) = response.unchecked_into::<Response>().text() else {
+        return;
+    };
+    if let Ok(text) = JsFuture::from(text).await {
+        show(text.as_string().unwrap_or_default().as_bytes(), false);
+    }
+}
+
+fn shown() -> Vec<i64> {
+    let ids = storage().and_then(|storage| storage.get_item(SHOWN).ok()?);
+    (ids.as_deref().unwrap_or_default().split(','))
+        .filter_map(|id| id.parse().ok())
+        .collect()
+}
+
+fn remember(messages: &[FlashMessage]) {
+    if messages.is_empty() {
+        return;
+    }
+    let mut ids = shown();
+    ids.extend(messages.iter().map(|message| message.id));
+    ids.drain(..ids.len().saturating_sub(200));
+    let ids: Vec<_> = ids.iter().map(i64::to_string).collect();
+    if let Some(storage) = storage() {
+        // A full or forbidden storage: the server alone keeps track then.
+        _ = storage.set_item(SHOWN, &ids.join(","));
+    }
+}
+
+fn storage() -> Option<Storage> {
+    window().session_storage().ok()?
+}

@@ -1,0 +1,110 @@
+//! What can go wrong with a message: one variant, one status, one sentence with its cure.
+
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+
+use crate::InvalidLevel;
+
+/// Why a message was not stored.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FlashError {
+    /// The request did not come through a `FlashLayer`.
+    #[error(
+        "Can't reach the flash messages: this request did not pass through FlashLayer. Add \
+         `.layer(FlashLayer::new(store))` to the router, after the routes and the fallback."
+    )]
+    MissingLayer,
+
+    /// `FlashLayer` found no session in the request.
+    #[error(
+        "Can't reach the session of the flash messages: SessionManagerLayer must be outside \
+         FlashLayer. Add `.layer(SessionManagerLayer::new(session_store))` after \
+         `.layer(FlashLayer::new(store))`."
+    )]
+    MissingSession,
+
+    /// A first visit's push after the response head has left: its cookie can't be set any more.
+    #[error(
+        "The message came too late for a visitor without a session: the response head, which would \
+         have carried the cookie, has left. Push before rendering, or use a blocking resource."
+    )]
+    TooLate,
+
+    /// The text is empty.
+    #[error("The message has no text.")]
+    EmptyText,
+
+    /// The text, title, link or key is too long.
+    #[error("The message is too long: {bytes} bytes where {limit} are allowed.")]
+    TooLong {
+        /// Text, title, link and key together.
+        bytes: usize,
+        /// The limit that is set on the store.
+        limit: usize,
+    },
+
+    /// PostgreSQL can't store a NUL character.
+    #[error("The message contains a NUL character.")]
+    NulCharacter,
+
+    /// The name of the level is not a CSS class.
+    #[error(transparent)]
+    Level(#[from] InvalidLevel),
+
+    /// The target of a link or redirect leaves this site.
+    #[error("Only a path of this site, such as /race, can be a target.")]
+    NotLocal,
+
+    /// As many messages as allowed are waiting, all of a higher level.
+    #[error("{limit} messages of a higher level are waiting to be seen.")]
+    Full {
+        /// The limit that is set on the store.
+        limit: u32,
+    },
+
+    /// The session could not be read or written.
+    #[error("The session can't be reached: {0}")]
+    Session(#[from] tower_sessions::session::Error),
+
+    /// The database did not do it.
+    #[error("The database can't be reached: {0}")]
+    Database(#[from] sqlx::Error),
+}
+
+impl FlashError {
+    /// 4xx: the request can be mended. 500: the program must be. 503: later.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::MissingLayer | Self::MissingSession | Self::TooLate => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
+            Self::TooLong { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::EmptyText | Self::NulCharacter | Self::Level(_) | Self::NotLocal => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
+            Self::Full { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Session(_) | Self::Database(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// A sentence for the person in front of the page: nothing about the inside.
+    pub fn public_text(&self) -> String {
+        match self.status() {
+            StatusCode::SERVICE_UNAVAILABLE => {
+                "Your message could not be stored. Please try again in a moment.".into()
+            }
+            status if status.is_server_error() => "Something went wrong on our side.".into(),
+            _ => self.to_string(),
+        }
+    }
+}
+
+impl IntoResponse for FlashError {
+    fn into_response(self) -> Response {
+        if self.status().is_server_error() {
+            tracing::error!("{self}");
+        }
+        (self.status(), self.public_text()).into_response()
+    }
+}

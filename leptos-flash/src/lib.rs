@@ -1,0 +1,48 @@
+#![doc = include_str!("../README.md")]
+#![warn(missing_docs)]
+
+mod message;
+
+#[cfg(feature = "ssr")]
+mod store;
+
+#[cfg(feature = "ssr")]
+mod session_store;
+
+#[cfg(feature = "ssr")]
+mod layer;
+
+#[cfg(feature = "ssr")]
+mod delivery;
+
+#[cfg(feature = "ssr")]
+mod request;
+
+mod redirect;
+
+mod wire;
+
+#[cfg(feature = "ssr")]
+mod error;
+
+mod client;
+
+mod provider;
+
+#[cfg(not(feature = "ssr"))]
+mod browser;
+
+pub use client::FlashClient;
+pub use message::{FlashMessage, InvalidLevel, Level, LevelName, Link};
+pub use provider::{
+    DismissFlash, FlashMessages, dismiss_flash, page_messages, provide_flash, use_flash,
+};
+pub use redirect::is_local;
+
+#[cfg(feature = "ssr")]
+pub use {
+    error::FlashError,
+    layer::{Flash, FlashLayer, FlashService, redirect_with},
+    session_store::PostgresSessionStore,
+    store::{FlashKey, FlashStore},
+};

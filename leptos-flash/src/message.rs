@@ -1,0 +1,283 @@
+//! Born: what a flash message is, the same on both sides of the wire.
+
+use std::{cmp::Ordering, fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+/// A note from one request to the next page, shown once.
+///
+/// ```
+/// use leptos_flash::{FlashMessage, Level};
+///
+/// let message = FlashMessage::success("Checkpoint 2 recorded")
+///     .title("Well run")
+///     .link("/race", "See your splits");
+/// assert_eq!(message.level, Level::Success);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlashMessage {
+    /// Unique for all messages of a table and ascending in the order of the pushes. 0 until the
+    /// message is stored.
+    pub id: i64,
+    /// How much it matters.
+    pub level: Level,
+    /// What it says: plain text, never markup. 2 KiB at most by default.
+    pub text: String,
+    /// A heading above the text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Where to go from here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<Link>,
+    /// A second message with the same key replaces the first that still waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// It stays, on every page, until somebody dismisses it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sticky: bool,
+}
+
+/// A link of a message, within this site: the path has been checked by [`FlashMessage::link`]'s
+/// caller or is refused when the message is pushed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// A local path, such as `/race`.
+    pub href: String,
+    /// What the link says.
+    pub text: String,
+}
+
+impl FlashMessage {
+    /// A message of any level.
+    pub fn new(level: Level, text: impl Into<String>) -> Self {
+        Self {
+            id: 0,
+            level,
+            text: text.into(),
+            title: None,
+            link: None,
+            key: None,
+            sticky: false,
+        }
+    }
+
+    /// "The race starts at nine."
+    pub fn info(text: impl Into<String>) -> Self {
+        Self::new(Level::Info, text)
+    }
+
+    /// "Checkpoint 2 recorded."
+    pub fn success(text: impl Into<String>) -> Self {
+        Self::new(Level::Success, text)
+    }
+
+    /// "Checkpoint 3 comes first."
+    pub fn warning(text: impl Into<String>) -> Self {
+        Self::new(Level::Warning, text)
+    }
+
+    /// "Your time could not be saved."
+    pub fn error(text: impl Into<String>) -> Self {
+        Self::new(Level::Error, text)
+    }
+
+    /// With a heading.
+    pub fn title(mut self, title: impl Into<String>) -> Self {
+        self.title = Some(title.into());
+        self
+    }
+
+    /// With a link to a local path. Any other target is refused when the message is pushed.
+    pub fn link(mut self, href: impl Into<String>, text: impl Into<String>) -> Self {
+        self.link = Some(Link {
+            href: href.into(),
+            text: text.into(),
+        });
+        self
+    }
+
+    /// Replaces a waiting message of the same session with the same key.
+    pub fn key(mut self, key: impl Into<String>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
+    /// Stays until it is dismissed.
+    pub fn sticky(mut self) -> Self {
+        self.sticky = true;
+        self
+    }
+}
+
+/// How much a message matters: Info < Success < Warning < Error. A name of your own ranks with Info.
+///
+/// ```
+/// use leptos_flash::Level;
+///
+/// assert!(Level::Error > Level::Warning);
+/// let level: Level = "checkpoint".parse()?;
+/// assert_eq!(level.as_str(), "checkpoint");
+/// assert!(level < Level::Success);
+/// assert!("x\" onmouseover=\"".parse::<Level>().is_err());
+/// # Ok::<(), leptos_flash::InvalidLevel>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Level {
+    /// Something to know.
+    Info,
+    /// Something worked.
+    Success,
+    /// Something needs attention.
+    Warning,
+    /// Something failed.
+    Error,
+    /// A name of your own, made with `"name".parse::<Level>()`.
+    Other(LevelName),
+}
+
+/// The name of a [`Level::Other`]: always a valid CSS class.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct LevelName(String);
+
+/// The name can't be a level.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidLevel;
+
+impl fmt::Display for InvalidLevel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "A level is info, success, warning, error or a CSS class of your own: \
+             1 to 32 letters, digits, - and _, the first one a letter.",
+        )
+    }
+}
+
+impl std::error::Error for InvalidLevel {}
+
+impl Level {
+    /// The longest name of a level, in bytes.
+    pub const MAX_NAME: usize = 32;
+
+    /// The name, as in the class `flash-<name>`.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Level::Info => "info",
+            Level::Success => "success",
+            Level::Warning => "warning",
+            Level::Error => "error",
+            Level::Other(LevelName(name)) => name,
+        }
+    }
+
+    /// 0 (Info and names of your own) to 3 (Error).
+    pub fn rank(&self) -> i16 {
+        match self {
+            Level::Info | Level::Other(_) => 0,
+            Level::Success => 1,
+            Level::Warning => 2,
+            Level::Error => 3,
+        }
+    }
+}
+
+impl Ord for Level {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.rank(), self.as_str()).cmp(&(other.rank(), other.as_str()))
+    }
+}
+
+impl PartialOrd for Level {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl FromStr for Level {
+    type Err = InvalidLevel;
+
+    fn from_str(name: &str) -> Result<Self, InvalidLevel> {
+        Ok(match name {
+            "info" => Level::Info,
+            "success" => Level::Success,
+            "warning" => Level::Warning,
+            "error" => Level::Error,
+            _ if is_css_class(name) => Level::Other(LevelName(name.to_owned())),
+            _ => return Err(InvalidLevel),
+        })
+    }
+}
+
+/// The ASCII part of <https://www.w3.org/TR/css-syntax-3/#ident-token-diagram>, starting with a letter.
+fn is_css_class(name: &str) -> bool {
+    name.len() <= Level::MAX_NAME
+        && name.starts_with(|first: char| first.is_ascii_alphabetic())
+        && (name.bytes()).all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+}
+
+impl TryFrom<String> for Level {
+    type Error = InvalidLevel;
+
+    fn try_from(name: String) -> Result<Self, InvalidLevel> {
+        name.parse()
+    }
+}
+
+impl From<Level> for String {
+    fn from(level: Level) -> Self {
+        level.as_str().to_owned()
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_are_ordered_by_how_much_they_matter() {
+        let mut levels: Vec<Level> = ["error", "info", "warning", "checkpoint", "success"]
+            .map(|name| name.parse().expect("a level"))
+            .into();
+        levels.sort();
+        let names: Vec<_> = levels.iter().map(Level::as_str).collect();
+        assert_eq!(names, ["checkpoint", "info", "success", "warning", "error"]);
+    }
+
+    #[test]
+    fn a_level_is_a_css_class_and_nothing_else() {
+        for name in [
+            "",
+            "1st",
+            "-x",
+            "two words",
+            "x\" y=\"",
+            "naïve",
+            "a.b",
+            "<b>",
+        ] {
+            assert_eq!(name.parse::<Level>(), Err(InvalidLevel), "{name:?}");
+        }
+        assert!("x".repeat(33).parse::<Level>().is_err());
+        assert!("x".repeat(32).parse::<Level>().is_ok());
+    }
+
+    #[test]
+    fn a_message_is_the_same_after_it_crossed_the_wire() {
+        let message = FlashMessage::new("check-in".parse().expect("a level"), "Ünïcode 🏁 \u{7f}")
+            .title("Title")
+            .link("/race", "Race")
+            .key("k")
+            .sticky();
+        let json = serde_json::to_string(&message).expect("serialises");
+        assert_eq!(
+            serde_json::from_str::<FlashMessage>(&json).expect("deserialises"),
+            message
+        );
+    }
+}

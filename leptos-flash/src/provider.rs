@@ -1,0 +1,186 @@
+//! Rendered, hydrated, dismissed: the messages that a page shows.
+
+use leptos::prelude::*;
+
+use crate::FlashMessage;
+
+#[cfg(not(feature = "ssr"))]
+pub(crate) use crate::browser as side;
+
+#[cfg(feature = "ssr")]
+pub(crate) use server as side;
+
+/// The messages of the page that is being rendered, for the props of an island. They count as
+/// shown. Call it once, outside `<Suspense>`.
+///
+/// In the browser, and outside a [`FlashLayer`](crate::FlashLayer), there are none.
+pub fn page_messages() -> Vec<FlashMessage> {
+    side::page_messages()
+}
+
+/// Provides the messages of a fully hydrated app: call it first thing in `App`, before any resource.
+///
+/// The messages are part of the first HTML, whatever the `SsrMode`, and hydrate without a request.
+pub fn provide_flash() -> FlashMessages {
+    let messages = FlashMessages::new(SharedValue::new(page_messages).into_inner());
+    provide_context(messages.clone());
+    side::navigates_in_place();
+    messages
+}
+
+/// The messages that [`provide_flash`] provides.
+///
+/// # Panics
+/// Where no parent called [`provide_flash`].
+pub fn use_flash() -> FlashMessages {
+    use_context().expect("no flash messages here: call `provide_flash()` first thing in `App`")
+}
+
+/// The messages on the page, a reactive list in the order of the pushes.
+#[derive(Clone, Debug)]
+pub struct FlashMessages {
+    pub(crate) list: ArcRwSignal<Vec<FlashMessage>>,
+    /// Ids of messages that came with a redirect and outlast it.
+    redirected: ArcStoredValue<Vec<i64>>,
+}
+
+impl FlashMessages {
+    /// A list that begins with the messages of the first HTML. In the browser, it gets those that
+    /// server functions bring back, see [`FlashClient`](crate::FlashClient), and drops at once
+    /// those that this tab has shown before.
+    pub fn new(initial: Vec<FlashMessage>) -> Self {
+        let messages = Self {
+            list: ArcRwSignal::new(initial),
+            redirected: ArcStoredValue::new(Vec::new()),
+        };
+        side::attach(&messages);
+        messages
+    }
+
+    /// The messages, tracked.
+    pub fn get(&self) -> Vec<FlashMessage> {
+        self.list.get()
+    }
+
+    /// Takes a message off the page, a sticky one off every page.
+    pub fn dismiss(&self, id: i64) {
+        let is_dismissed = |message: &FlashMessage| message.id == id;
+        let sticky = (self.list.read_untracked().iter())
+            .any(|message| is_dismissed(message) && message.sticky);
+        if sticky {
+            side::dismiss(id);
+        }
+        self.list
+            .update(|list| list.retain(|message| !is_dismissed(message)));
+    }
+
+    /// Dismisses all.
+    pub fn clear(&self) {
+        let ids: Vec<_> = self
+            .list
+            .read_untracked()
+            .iter()
+            .map(|message| message.id)
+            .collect();
+        for id in ids {
+            self.dismiss(id);
+        }
+    }
+
+    /// Lets messages end with their page where the router navigates without a page load. Sticky
+    /// ones stay, and those that came with a redirect outlast exactly that one.
+    ///
+    /// ```
+    /// # use leptos::prelude::*;
+    /// # use leptos_flash::use_flash;
+    /// # fn use_location() -> (Memo<String>,) { (Memo::new(|_| String::new()),) }
+    /// // Inside <Router>, with leptos_router's `use_location().pathname`:
+    /// # #[component]
+    /// # fn Inside() -> impl IntoView {
+    /// # let (pathname,) = use_location();
+    /// use_flash().end_with_page(pathname);
+    /// # }
+    /// ```
+    pub fn end_with_page(&self, pathname: Memo<String>) {
+        let messages = self.clone();
+        Effect::new(move |first: Option<()>| {
+            pathname.track();
+            if first.is_some() {
+                let redirected = std::mem::take(&mut *messages.redirected.write_value());
+                (messages.list).update(|list| {
+                    list.retain(|message| message.sticky || redirected.contains(&message.id));
+                });
+            }
+        });
+    }
+
+    #[cfg_attr(
+        feature = "ssr",
+        expect(dead_code, reason = "messages arrive in the browser")
+    )]
+    pub(crate) fn arrive(&self, new: Vec<FlashMessage>, with_redirect: bool) {
+        if with_redirect {
+            let ids = new.iter().map(|message| message.id);
+            self.redirected.write_value().extend(ids);
+        }
+        self.list.update(|list| {
+            for message in new {
+                let same_key =
+                    |shown: &FlashMessage| shown.key.is_some() && shown.key == message.key;
+                list.retain(|shown| shown.id != message.id && !same_key(shown));
+                list.push(message);
+            }
+        });
+    }
+
+    #[cfg_attr(
+        feature = "ssr",
+        expect(dead_code, reason = "pages come back in the browser")
+    )]
+    pub(crate) fn retain(&self, keep: impl Fn(&FlashMessage) -> bool) {
+        if !self.list.read_untracked().iter().all(&keep) {
+            self.list.update(|list| list.retain(keep));
+        }
+    }
+}
+
+/// Dismisses messages on the server, for a form that works without JavaScript: a field `id` for
+/// each. The answer goes back to the page that the form is on.
+///
+/// # Errors
+/// The database can't be reached, or the layers are missing.
+#[server(name = DismissFlash, prefix = "/api", endpoint = "dismiss_flash")]
+pub async fn dismiss_flash(
+    /// The message.
+    id: i64,
+) -> Result<(), ServerFnError> {
+    side::dismiss_flash(id).await
+}
+
+#[cfg(feature = "ssr")]
+pub(crate) mod server {
+    use leptos::{
+        prelude::ServerFnError,
+        server_fn::{request::browser::BrowserRequest, response::browser::BrowserResponse},
+    };
+
+    use super::FlashMessages;
+    use crate::{Flash, FlashMessage};
+
+    pub fn page_messages() -> Vec<FlashMessage> {
+        Flash::current()
+            .map(|flash| flash.take())
+            .unwrap_or_default()
+    }
+
+    pub async fn dismiss_flash(id: i64) -> Result<(), ServerFnError> {
+        Ok(Flash::current()?.dismiss(id).await?)
+    }
+
+    // The rest is for the browser alone.
+    pub fn attach(_: &FlashMessages) {}
+    pub fn navigates_in_place() {}
+    pub fn dismiss(_: i64) {}
+    pub fn ask_for_messages(_: &BrowserRequest) {}
+    pub fn show_messages(_: &BrowserResponse) {}
+}

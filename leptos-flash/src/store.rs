@@ -1,0 +1,573 @@
+//! Stored: one statement to push, one to take (a lease), a batch to delete.
+
+use std::{fmt::Write as _, sync::Arc, time::Duration};
+
+use sqlx::{PgPool, Row, postgres::PgRow};
+use time::OffsetDateTime;
+use tower_sessions::session::Id;
+use uuid::Uuid;
+
+use crate::{FlashError, FlashMessage, Level, Link, redirect::is_local, session_store::Table};
+
+/// The table of the flash messages in PostgreSQL.
+///
+/// The table is an ordinary, logged one: an `UNLOGGED` table is emptied when PostgreSQL crashes,
+/// and a push that was acknowledged must survive that.
+///
+/// ```no_run
+/// use leptos_flash::{FlashStore, Level};
+///
+/// # async fn example(pool: sqlx::PgPool) -> Result<(), leptos_flash::FlashError> {
+/// let store = FlashStore::new(pool).with_min_level(Level::Info).with_max_waiting(100);
+/// store.migrate().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct FlashStore {
+    pool: PgPool,
+    table: Table,
+    session_table: Table,
+    min_level: Option<Level>,
+    max_bytes: usize,
+    max_waiting: u32,
+    lease: Duration,
+    expiry: Duration,
+    sql: Arc<Sql>,
+}
+
+/// Names the messages of one session, for a push without a request, from a job say.
+///
+/// It outlives the session's id: it stays the same when the id is renewed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct FlashKey(pub(crate) Uuid);
+
+impl FlashStore {
+    /// A store with the defaults: table `public.flash_message`, sessions in
+    /// `tower_sessions.session`, every level, 2 KiB a message, 50 waiting messages a session,
+    /// a lease of 15 seconds, unseen messages kept for a day.
+    pub fn new(pool: PgPool) -> Self {
+        Self {
+            pool,
+            table: Table::new("public", "flash_message"),
+            session_table: Table::sessions(),
+            min_level: None,
+            max_bytes: 2048,
+            max_waiting: 50,
+            lease: Duration::from_secs(15),
+            expiry: Duration::from_secs(24 * 60 * 60),
+            sql: Arc::default(),
+        }
+        .prepared()
+    }
+
+    /// Where the messages are: schema `public`, table `flash_message` by default. Both are created
+    /// by [`migrate`](Self::migrate). Names are quoted, so any is allowed.
+    pub fn with_table(mut self, schema: &str, table: &str) -> Self {
+        self.table = Table::new(schema, table);
+        self.prepared()
+    }
+
+    /// Where the sessions are: schema `tower_sessions`, table `session` by default. The same as in
+    /// [`PostgresSessionStore::with_table`](crate::PostgresSessionStore::with_table).
+    pub fn with_session_table(mut self, schema: &str, table: &str) -> Self {
+        self.session_table = Table::new(schema, table);
+        self.prepared()
+    }
+
+    /// Pushes below this level are dropped without an error. Default: none is.
+    pub fn with_min_level(mut self, level: Level) -> Self {
+        self.min_level = Some(level);
+        self
+    }
+
+    /// The longest message in bytes: text, title, link and key together. Default: 2048.
+    pub fn with_max_bytes(mut self, bytes: usize) -> Self {
+        self.max_bytes = bytes;
+        self
+    }
+
+    /// How many messages of one session may wait. Default: 50. One more, and the oldest of the
+    /// lowest level gives way. Concurrent pushes can exceed it by their number.
+    pub fn with_max_waiting(mut self, messages: u32) -> Self {
+        self.max_waiting = messages;
+        self
+    }
+
+    /// How long a page may take from its first byte to its last, and how long a message stays away
+    /// after a process was killed between the two. Default: 15 seconds.
+    pub fn with_lease(mut self, lease: Duration) -> Self {
+        self.lease = lease;
+        self
+    }
+
+    /// How long a message waits to be seen. Default: 1 day.
+    pub fn with_expiry(mut self, expiry: Duration) -> Self {
+        self.expiry = expiry;
+        self
+    }
+
+    /// Creates the schema and the table when they are missing. Safe when many instances start at
+    /// once: they take turns.
+    ///
+    /// # Errors
+    /// The database can't be reached, or its user may not create tables.
+    pub async fn migrate(&self) -> Result<(), FlashError> {
+        self.table.create(&self.pool, &[&self.sql.create]).await?;
+        Ok(())
+    }
+
+    /// Pushes a message without a request, from a job say.
+    ///
+    /// # Errors
+    /// As [`Flash::push`](crate::Flash::push).
+    pub async fn push(&self, key: FlashKey, message: FlashMessage) -> Result<(), FlashError> {
+        if self.accepts(&message)? {
+            self.insert(Owner::Key(key), &message, None).await?;
+        }
+        Ok(())
+    }
+
+    /// Deletes what expired unseen, in batches of 1,000. Returns how many.
+    ///
+    /// # Errors
+    /// The database can't be reached.
+    pub async fn delete_expired(&self) -> Result<u64, FlashError> {
+        delete_in_batches(&self.pool, &self.sql.delete_expired).await
+    }
+
+    /// Whether to store the message: false below the minimum level.
+    pub(crate) fn accepts(&self, message: &FlashMessage) -> Result<bool, FlashError> {
+        let link = (message.link.as_ref()).map(|link| [&link.href, &link.text]);
+        let parts = || {
+            [
+                Some(&message.text),
+                message.title.as_ref(),
+                message.key.as_ref(),
+            ]
+            .into_iter()
+            .flatten()
+            .chain(link.into_iter().flatten())
+        };
+        if message.text.trim().is_empty() {
+            return Err(FlashError::EmptyText);
+        }
+        if parts().any(|part| part.contains('\0')) {
+            return Err(FlashError::NulCharacter);
+        }
+        let bytes = parts().map(|part| part.len()).sum();
+        if bytes > self.max_bytes {
+            let limit = self.max_bytes;
+            return Err(FlashError::TooLong { bytes, limit });
+        }
+        if message
+            .link
+            .as_ref()
+            .is_some_and(|link| !is_local(&link.href))
+        {
+            return Err(FlashError::NotLocal);
+        }
+        Ok((self.min_level.as_ref()).is_none_or(|min| message.level.rank() >= min.rank()))
+    }
+
+    /// Stores a message; leased when `leased`. None: the session is gone.
+    pub(crate) async fn insert(
+        &self,
+        owner: Owner,
+        message: &FlashMessage,
+        leased: Option<Leased>,
+    ) -> Result<Option<Stored>, FlashError> {
+        let query = match owner {
+            Owner::Session(id) => sqlx::query(&self.sql.push_by_session).bind(id.to_string()),
+            Owner::Key(key) => sqlx::query(&self.sql.push_by_key).bind(key.0),
+        };
+        let row = query
+            .bind(message.level.as_str())
+            .bind(message.level.rank())
+            .bind(&message.text)
+            .bind(&message.title)
+            .bind(message.link.as_ref().map(|link| &link.href))
+            .bind(message.link.as_ref().map(|link| &link.text))
+            .bind(&message.key)
+            .bind(message.sticky)
+            .bind(self.expiry.as_secs_f64())
+            .bind(leased.map(|_| self.lease.as_secs_f64()))
+            .bind(i64::from(self.max_waiting))
+            .fetch_one(&self.pool)
+            .await?;
+        let Some(key) = row.try_get::<Option<Uuid>, _>("flash_key")? else {
+            return Ok(None);
+        };
+        let Some(id) = row.try_get("id")? else {
+            let limit = self.max_waiting;
+            return Err(FlashError::Full { limit });
+        };
+        Ok(Some(Stored {
+            key: FlashKey(key),
+            id,
+            leased_until: row.try_get("leased_until")?,
+        }))
+    }
+
+    /// Leases what waits in a session and reads what is sticky.
+    pub(crate) async fn take(&self, session: Id) -> Result<Taken, FlashError> {
+        let rows = sqlx::query(&self.sql.take)
+            .bind(session.to_string())
+            .bind(self.lease.as_secs_f64())
+            .fetch_all(&self.pool)
+            .await?;
+        let mut lease = Lease::none(self);
+        let mut messages = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let message = message_of(row)?;
+            if !message.sticky {
+                let key = FlashKey(row.try_get("flash_key")?);
+                lease.add(key, message.id, row.try_get("leased_until")?);
+            }
+            messages.push(message);
+        }
+        Ok(Taken { messages, lease })
+    }
+
+    /// Makes leased messages wait again, ids and order unchanged. Those that another page has
+    /// leased since are left alone.
+    async fn give_back(&self, key: FlashKey, rows: &[(i64, OffsetDateTime)]) -> sqlx::Result<()> {
+        let (ids, until): (Vec<_>, Vec<_>) = rows.iter().copied().unzip();
+        sqlx::query(&self.sql.give_back)
+            .bind(key.0)
+            .bind(ids)
+            .bind(until)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Deletes messages that have been shown.
+    pub(crate) async fn delete(&self, shown: &[(FlashKey, i64)]) -> sqlx::Result<()> {
+        let (keys, ids): (Vec<_>, Vec<_>) = shown.iter().map(|(key, id)| (key.0, *id)).unzip();
+        sqlx::query(&self.sql.delete)
+            .bind(keys)
+            .bind(ids)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Deletes messages that the browser says it has shown, or dismissed.
+    pub(crate) async fn delete_of_session(&self, session: Id, ids: &[i64]) -> sqlx::Result<()> {
+        sqlx::query(&self.sql.delete_of_session)
+            .bind(session.to_string())
+            .bind(ids)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    fn prepared(mut self) -> Self {
+        self.sql = Arc::new(Sql::new(&self.table, &self.session_table));
+        self
+    }
+}
+
+/// Whose message it is.
+#[derive(Clone, Copy)]
+pub(crate) enum Owner {
+    /// The session that this id belongs to, when it is alive.
+    Session(Id),
+    Key(FlashKey),
+}
+
+/// Marks a message that is leased from the start: it travels with the response.
+#[derive(Clone, Copy)]
+pub(crate) struct Leased;
+
+pub(crate) struct Stored {
+    pub key: FlashKey,
+    pub id: i64,
+    pub leased_until: Option<OffsetDateTime>,
+}
+
+pub(crate) struct Taken {
+    pub messages: Vec<FlashMessage>,
+    pub lease: Lease,
+}
+
+/// Messages that nobody else can take for now. Dropped, it gives them back.
+pub(crate) struct Lease {
+    store: FlashStore,
+    key: Option<FlashKey>,
+    rows: Vec<(i64, OffsetDateTime)>,
+}
+
+impl Lease {
+    pub fn none(store: &FlashStore) -> Self {
+        Self {
+            store: store.clone(),
+            key: None,
+            rows: Vec::new(),
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    pub fn add(&mut self, key: FlashKey, id: i64, until: OffsetDateTime) {
+        self.key = Some(key);
+        self.rows.push((id, until));
+    }
+
+    /// The page was handed over: what to delete.
+    pub fn delivered(mut self) -> Vec<(FlashKey, i64)> {
+        let rows = std::mem::take(&mut self.rows);
+        (rows.into_iter())
+            .filter_map(|(id, _)| Some((self.key?, id)))
+            .collect()
+    }
+
+    /// The client deletes them with its next request: the lease runs on until then.
+    pub fn leave_to_client(mut self) {
+        self.rows.clear();
+    }
+
+    /// Splits off the rows that `keep` refuses.
+    pub fn split(&mut self, keep: impl Fn(i64) -> bool) -> Lease {
+        let (kept, split) = (self.rows.drain(..)).partition(|(id, _)| keep(*id));
+        self.rows = kept;
+        Lease {
+            store: self.store.clone(),
+            key: self.key,
+            rows: split,
+        }
+    }
+
+    /// Nothing was shown: the messages wait again. In a task of its own, which a dropped request
+    /// doesn't stop.
+    pub async fn give_back(mut self) {
+        if let Some(task) = self.spawn_give_back() {
+            _ = task.await;
+        }
+    }
+
+    fn spawn_give_back(&mut self) -> Option<tokio::task::JoinHandle<()>> {
+        let (key, rows) = (self.key?, std::mem::take(&mut self.rows));
+        if rows.is_empty() {
+            return None;
+        }
+        let store = self.store.clone();
+        // Without a runtime the program is at its end, and the lease runs out.
+        let runtime = tokio::runtime::Handle::try_current().ok()?;
+        Some(runtime.spawn(async move {
+            if let Err(error) = store.give_back(key, &rows).await {
+                tracing::warn!(%error, "{} flash messages wait until their lease runs out", rows.len());
+            }
+        }))
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.spawn_give_back();
+    }
+}
+
+/// Runs a statement that deletes up to 1,000 rows until it deletes fewer.
+pub(crate) async fn delete_in_batches(pool: &PgPool, sql: &str) -> Result<u64, FlashError> {
+    let mut deleted = 0;
+    loop {
+        let batch = sqlx::query(sql).execute(pool).await?.rows_affected();
+        deleted += batch;
+        if batch < 1000 {
+            return Ok(deleted);
+        }
+    }
+}
+
+fn message_of(row: &PgRow) -> Result<FlashMessage, FlashError> {
+    let link = |href: Option<String>, text: Option<String>| {
+        let (href, text) = (href?, text?);
+        Some(Link { href, text })
+    };
+    Ok(FlashMessage {
+        id: row.try_get("id")?,
+        level: row.try_get::<String, _>("level")?.parse()?,
+        text: row.try_get("text")?,
+        title: row.try_get("title")?,
+        link: link(row.try_get("link_href")?, row.try_get("link_text")?),
+        key: row.try_get("key")?,
+        sticky: row.try_get("sticky")?,
+    })
+}
+
+/// The statements, with the names of the tables in place.
+#[derive(Debug, Default)]
+struct Sql {
+    create: String,
+    push_by_session: String,
+    push_by_key: String,
+    take: String,
+    give_back: String,
+    delete: String,
+    delete_of_session: String,
+    delete_expired: String,
+}
+
+impl Sql {
+    fn new(flash: &Table, session: &Table) -> Self {
+        let alive =
+            format!("select flash_key from {session} where id = $1 and expiry_date > now()");
+        let mut sql = Self {
+            push_by_session: push(flash, &alive),
+            push_by_key: push(flash, "select $1::uuid as flash_key"),
+            ..Self::default()
+        };
+        // The lease is a HOT update: `leased_until` is in no index, and pages keep room for it.
+        _ = write!(
+            sql.create,
+            "create table if not exists {flash} (
+                flash_key uuid not null,
+                id bigint generated by default as identity,
+                level text not null,
+                rank smallint not null,
+                text text not null,
+                title text,
+                link_href text,
+                link_text text,
+                key text,
+                sticky boolean not null,
+                expires_at timestamptz not null,
+                leased_until timestamptz,
+                primary key (flash_key, id)
+             ) with (fillfactor = 80);
+             create unique index if not exists {key_index} on {flash} (flash_key, key)
+                where key is not null;
+             create index if not exists {expiry_index} on {flash} (expires_at)",
+            key_index = flash.index("key"),
+            expiry_index = flash.index("expires_at"),
+        );
+        // Two page loads at once: the second skips the rows that the first is about to lease.
+        _ = write!(
+            sql.take,
+            "with owner as ({alive}),
+             waiting as (
+                select m.flash_key, m.id from {flash} m join owner using (flash_key)
+                where not m.sticky and m.expires_at > now()
+                  and (m.leased_until is null or m.leased_until < now())
+                order by m.id for update of m skip locked
+             ),
+             taken as (
+                update {flash} m set leased_until = now() + make_interval(secs => $2)
+                from waiting w where m.flash_key = w.flash_key and m.id = w.id
+                returning m.*
+             )
+             select * from taken
+             union all
+             select m.* from {flash} m join owner using (flash_key)
+             where m.sticky and m.expires_at > now()
+             order by id"
+        );
+        _ = write!(
+            sql.give_back,
+            "update {flash} m set leased_until = null
+             from unnest($2::int8[], $3::timestamptz[]) as given (id, leased_until)
+             where m.flash_key = $1 and m.id = given.id and m.leased_until = given.leased_until"
+        );
+        _ = write!(
+            sql.delete,
+            "delete from {flash} m using unnest($1::uuid[], $2::int8[]) as shown (flash_key, id)
+             where m.flash_key = shown.flash_key and m.id = shown.id"
+        );
+        _ = write!(
+            sql.delete_of_session,
+            "delete from {flash} m using ({alive}) owner
+             where m.flash_key = owner.flash_key and m.id = any($2)"
+        );
+        _ = write!(
+            sql.delete_expired,
+            "delete from {flash} where (flash_key, id) in (
+                select flash_key, id from {flash} where expires_at < now()
+                limit 1000 for update skip locked
+             )"
+        );
+        sql
+    }
+}
+
+/// One statement: makes room, replaces the message of the same key, and answers with one row:
+/// no `flash_key` when the session is gone, no `id` when no other message gave way.
+fn push(flash: &Table, owner: &str) -> String {
+    format!(
+        "with owner as ({owner}),
+         waiting as (
+            select m.flash_key, m.id, m.rank from {flash} m join owner using (flash_key)
+            where m.leased_until is null and m.expires_at > now()
+              and ($8::text is null or m.key is distinct from $8)
+         ),
+         surplus as (select greatest(count(*) - $12::int8 + 1, 0) as n from waiting),
+         leaving as (
+            select flash_key, id from waiting where rank <= $3
+            order by rank, id limit (select n from surplus)
+         ),
+         gone as (
+            delete from {flash} m using leaving l
+            where m.flash_key = l.flash_key and m.id = l.id
+         ),
+         stored as (
+            insert into {flash} (flash_key, level, rank, text, title, link_href, link_text, key,
+                sticky, expires_at, leased_until)
+            select flash_key, $2, $3, $4, $5, $6, $7, $8, $9,
+                now() + make_interval(secs => $10), now() + make_interval(secs => $11)
+            from owner where (select n from surplus) = (select count(*) from leaving)
+            on conflict (flash_key, key) where key is not null do update set
+                id = excluded.id, level = excluded.level, rank = excluded.rank,
+                text = excluded.text, title = excluded.title, link_href = excluded.link_href,
+                link_text = excluded.link_text, sticky = excluded.sticky,
+                expires_at = excluded.expires_at, leased_until = excluded.leased_until
+            returning id, leased_until
+         )
+         select (select flash_key from owner) as flash_key, stored.id, stored.leased_until
+         from (values (1)) as always left join stored on true"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn store() -> FlashStore {
+        let pool = PgPool::connect_lazy("postgres://localhost/none").expect("a valid address");
+        FlashStore::new(pool)
+    }
+
+    #[tokio::test]
+    async fn what_can_not_be_shown_is_refused_with_its_reason() {
+        let store = store().with_max_bytes(10);
+        let refused = |message: FlashMessage| store.accepts(&message).expect_err("refused");
+        assert!(matches!(
+            refused(FlashMessage::info(" ")),
+            FlashError::EmptyText
+        ));
+        assert!(matches!(
+            refused(FlashMessage::info("a\0")),
+            FlashError::NulCharacter
+        ));
+        assert!(matches!(
+            refused(FlashMessage::info("0123456789").title("x")),
+            FlashError::TooLong {
+                bytes: 11,
+                limit: 10
+            }
+        ));
+        assert!(matches!(
+            refused(FlashMessage::info("a").link("//b.c", "d")),
+            FlashError::NotLocal
+        ));
+    }
+
+    #[tokio::test]
+    async fn messages_below_the_minimum_level_are_dropped() {
+        let store = store().with_min_level(Level::Warning);
+        assert!(!store.accepts(&FlashMessage::success("a")).expect("valid"));
+        assert!(store.accepts(&FlashMessage::warning("a")).expect("valid"));
+    }
+}

@@ -1,0 +1,101 @@
+//! Many requests at once, on one instance and on two.
+
+use futures::{StreamExt, TryStreamExt, stream};
+
+use crate::support::{Result, Server, Visitor, database};
+
+/// Scenario 2.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_200_concurrent_pushes_eight_concurrent_pages_show_each_once() -> Result {
+    let server = Server::start().await?;
+    push_then_show(&[&server]).await
+}
+
+/// Scenario 4.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_200_concurrent_pushes_two_instances_show_each_once() -> Result {
+    let url = database().await?;
+    let one = Server::start_with(&url, |store| store).await?;
+    let two = Server::start_with(&url, |store| store).await?;
+    push_then_show(&[&one, &two]).await?;
+    push_and_show_at_once(&[&one, &two]).await
+}
+
+/// Scenario 3.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_120_pushes_mixed_with_120_pages_each_is_shown_once() -> Result {
+    let server = Server::start().await?;
+    push_and_show_at_once(&[&server]).await
+}
+
+/// Scenario 17.
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_instances_that_start_at_once_create_the_tables() -> Result {
+    for _ in 0..3 {
+        let url = database().await?;
+        let starts = (0..10).map(|_| Server::start_with(&url, |store| store));
+        let servers: Vec<_> = futures::future::try_join_all(starts).await?;
+        Visitor::new(&servers[9]).push("hello").await?;
+        assert_eq!(servers[0].stored().await?, 1);
+    }
+    Ok(())
+}
+
+async fn push_then_show(servers: &[&Server]) -> Result {
+    let visitor = Visitor::new(servers[0]);
+    visitor.push("0").await?;
+    stream::iter(1..200)
+        .map(|number| {
+            let visitor = visitor.at(servers[number % servers.len()]);
+            async move { visitor.push(&number.to_string()).await }
+        })
+        .buffer_unordered(20)
+        .try_collect::<()>()
+        .await?;
+    let shown: Vec<_> = stream::iter(0..8)
+        .map(|number| {
+            let visitor = visitor.at(servers[number % servers.len()]);
+            async move { visitor.page("/page").await }
+        })
+        .buffer_unordered(8)
+        .try_collect()
+        .await?;
+    each_once(shown.concat(), 200);
+    Ok(())
+}
+
+async fn push_and_show_at_once(servers: &[&Server]) -> Result {
+    let visitor = Visitor::new(servers[0]);
+    visitor.push("0").await?;
+    let shown: Vec<_> = stream::iter(1..240)
+        .map(|number| {
+            let visitor = visitor.at(servers[number / 2 % servers.len()]);
+            async move {
+                if number % 2 == 0 {
+                    visitor.push(&(number / 2).to_string()).await?;
+                    return Ok(Vec::new());
+                }
+                visitor.page("/page").await
+            }
+        })
+        .buffer_unordered(12)
+        .try_collect()
+        .await?;
+    let mut shown = shown.concat();
+    shown.extend(visitor.page("/page").await?);
+    each_once(shown, 120);
+    Ok(())
+}
+
+fn each_once(shown: Vec<String>, pushed: usize) {
+    let mut numbers: Vec<usize> = shown.iter().filter_map(|text| text.parse().ok()).collect();
+    numbers.sort_unstable();
+    let lost = (0..pushed)
+        .filter(|number| !numbers.contains(number))
+        .count();
+    let before = numbers.len();
+    numbers.dedup();
+    let twice = before - numbers.len();
+    assert_eq!((lost, twice), (0, 0), "lost and shown twice, of {pushed}");
+    println!("{pushed} pushed: 0 lost, 0 shown twice");
+}

@@ -1,0 +1,149 @@
+//! What happens to messages when the session's id changes, or the session ends.
+
+use sqlx::Executor;
+
+use crate::support::{HTML, Result, Server, Visitor, database};
+
+/// Scenario 11.
+#[tokio::test]
+async fn messages_survive_a_renewed_session_id() -> Result {
+    let server = Server::start().await?;
+    let visitor = Visitor::new(&server);
+    visitor.push("before").await?;
+    let login = visitor.post("/login").await?;
+    assert_eq!(visitor.follow(login).await?, ["before", "logged in"]);
+    assert_eq!(
+        visitor.get_with("/user", &[]).await?.text().await?,
+        "runner"
+    );
+    Ok(())
+}
+
+/// Scenario 12.
+#[tokio::test]
+async fn a_goodbye_is_shown_in_a_new_session_and_nothing_of_the_old_one() -> Result {
+    let server = Server::start().await?;
+    let visitor = Visitor::new(&server);
+    visitor.post("/login").await?;
+    visitor.push("secret of the old session").await?;
+    let old: Vec<String> = ids(&server).await?;
+    let logout = visitor.post("/logout").await?;
+    assert_eq!(visitor.follow(logout).await?, ["logged out"]);
+    assert_eq!(visitor.get_with("/user", &[]).await?.text().await?, "");
+    let new = ids(&server).await?;
+    assert_eq!(new.len(), 1);
+    assert_ne!(old, new, "the old id stays dead");
+    Ok(())
+}
+
+/// Scenario 13.
+#[tokio::test]
+async fn a_logout_is_not_undone_by_a_request_that_still_writes() -> Result {
+    let server = Server::start().await?;
+    let visitor = Visitor::new(&server);
+    visitor.post("/login").await?;
+    let old = ids(&server).await?;
+    let writer = visitor.clone();
+    let writing = tokio::spawn(async move { writer.post("/slow-write").await.map(drop) });
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    visitor.post("/logout").await?;
+    writing.await??;
+    assert!(ids(&server).await?.iter().all(|id| !old.contains(id)));
+    Ok(())
+}
+
+/// Scenario 14.
+#[tokio::test]
+async fn reading_messages_without_a_session_creates_none() -> Result {
+    let server = Server::start().await?;
+    let page = Visitor::new(&server).get_with("/page", &[HTML]).await?;
+    assert!(!page.headers().contains_key("set-cookie"));
+    assert_eq!(server.sessions().await?, 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_push_with_the_cookie_of_a_dead_session_begins_a_new_one() -> Result {
+    let server = Server::start().await?;
+    let visitor = Visitor::new(&server);
+    visitor.push("lost with its session").await?;
+    server
+        .pool
+        .execute("delete from tower_sessions.session")
+        .await?;
+    visitor.push("hello").await?;
+    assert_eq!(visitor.page("/page").await?, ["hello"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn messages_never_cross_sessions() -> Result {
+    let server = Server::start().await?;
+    let (one, two) = (Visitor::new(&server), Visitor::new(&server));
+    one.push("for one").await?;
+    two.push("for two").await?;
+    assert_eq!(one.page("/page").await?, ["for one"]);
+    assert_eq!(two.page("/page").await?, ["for two"]);
+    Ok(())
+}
+
+/// Scenario 18.
+#[tokio::test]
+async fn the_time_zone_of_the_database_has_no_effect() -> Result {
+    let url = database().await?;
+    let server = Server::start_with(&url, |store| store).await?;
+    server
+        .pool
+        .execute("do $$ begin execute format('alter database %I set timezone = ''Asia/Tokyo''', current_database()); end $$")
+        .await?;
+    let east = Server::start_with(&url, |store| store).await?;
+    let visitor = Visitor::new(&server);
+    visitor.push("hello").await?;
+    assert_eq!(visitor.at(&east).page("/page").await?, ["hello"]);
+    visitor.at(&east).push("again").await?;
+    assert_eq!(visitor.page("/page").await?, ["again"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_session_of_the_plain_postgres_store_gets_a_key_of_its_own() -> Result {
+    let url = database().await?;
+    let pool = crate::support::pool(&url).await?;
+    let plain = tower_sessions_sqlx_store::PostgresStore::new(pool.clone());
+    plain.migrate().await?;
+    let session = tower_sessions::Session::new(None, std::sync::Arc::new(plain), None);
+    session.insert("user", "from before").await?;
+    session.save().await?;
+    let server = Server::start_with(&url, |store| store).await?;
+
+    let visitor = Visitor::new(&server);
+    let cookie = format!("sessionId={}", session.id().ok_or("an id")?);
+    let with_cookie = |method, path: &'static str| {
+        visitor
+            .request(method, path)
+            .header("cookie", cookie.clone())
+            .header(HTML.0, HTML.1)
+    };
+    with_cookie(reqwest::Method::POST, "/push/info/hello")
+        .send()
+        .await?;
+    let user = with_cookie(reqwest::Method::GET, "/user")
+        .send()
+        .await?
+        .text()
+        .await?;
+    assert_eq!(user, "from before");
+    let page = with_cookie(reqwest::Method::GET, "/page")
+        .send()
+        .await?
+        .text()
+        .await?;
+    assert!(page.contains("hello"), "{page}");
+    Ok(())
+}
+
+async fn ids(server: &Server) -> Result<Vec<String>> {
+    Ok(sqlx::query_scalar("select id from tower_sessions.session")
+        .fetch_all(&server.pool)
+        .await?)
+}

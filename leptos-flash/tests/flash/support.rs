@@ -1,0 +1,379 @@
+//! What the tests share: a database of their own, a server on a free port, visitors.
+
+use std::{
+    net::SocketAddr,
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    extract::{Path, Query},
+    http::StatusCode,
+    response::{Html, IntoResponse, Redirect},
+    routing::{get, post},
+};
+use leptos_flash::{Flash, FlashError, FlashLayer, FlashMessage, FlashStore, PostgresSessionStore};
+use sqlx::{Connection, PgConnection, PgPool, postgres::PgPoolOptions};
+use tokio::task::JoinHandle;
+use tower_sessions::{Session, SessionManagerLayer, cookie::SameSite};
+
+pub type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// A fresh database on the server of DATABASE_URL.
+pub async fn database() -> Result<String> {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let server = std::env::var("DATABASE_URL").map_err(
+        |_| "DATABASE_URL is not set: run `cargo xtask test unit`, which brings a PostgreSQL",
+    )?;
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let name = format!("flash_{}_{number}", std::process::id());
+    let mut connection = PgConnection::connect(&server).await?;
+    sqlx::raw_sql(&format!(
+        "drop database if exists {name} with (force); create database {name}"
+    ))
+    .execute(&mut connection)
+    .await
+    .or(sqlx::raw_sql(&format!("create database {name}"))
+        .execute(&mut connection)
+        .await)?;
+    let (front, _) = server
+        .rsplit_once('/')
+        .ok_or("DATABASE_URL has no database")?;
+    Ok(format!("{front}/{name}"))
+}
+
+pub async fn pool(url: &str) -> Result<PgPool> {
+    Ok(PgPoolOptions::new()
+        .max_connections(10)
+        .acquire_timeout(Duration::from_secs(2))
+        .test_before_acquire(false)
+        .connect(url)
+        .await?)
+}
+
+/// A server with a page that shows messages and some that do not, on a port of its own.
+pub struct Server {
+    pub address: SocketAddr,
+    pub pool: PgPool,
+    pub store: FlashStore,
+    pub flash: FlashLayer,
+    task: JoinHandle<()>,
+}
+
+impl Server {
+    /// On a fresh database.
+    pub async fn start() -> Result<Self> {
+        Self::start_with(&database().await?, |store| store).await
+    }
+
+    /// On a given database, with settings of the store.
+    pub async fn start_with(
+        url: &str,
+        settings: impl Fn(FlashStore) -> FlashStore,
+    ) -> Result<Self> {
+        let pool = pool(url).await?;
+        let session_store = PostgresSessionStore::new(pool.clone());
+        session_store.migrate().await?;
+        let store = settings(FlashStore::new(pool.clone()).with_max_waiting(1000));
+        store.migrate().await?;
+        let flash = FlashLayer::new(store.clone());
+        let app = routes().layer(flash.clone()).layer(
+            SessionManagerLayer::new(session_store)
+                .with_name("sessionId")
+                .with_secure(false)
+                .with_same_site(SameSite::Lax),
+        );
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let task = tokio::spawn(async move {
+            axum::serve(listener, app).await.expect("it serves");
+        });
+        Ok(Self {
+            address,
+            pool,
+            store,
+            flash,
+            task,
+        })
+    }
+
+    /// The number of messages in the table.
+    pub async fn stored(&self) -> Result<i64> {
+        Ok(sqlx::query_scalar("select count(*) from flash_message")
+            .fetch_one(&self.pool)
+            .await?)
+    }
+
+    pub async fn sessions(&self) -> Result<i64> {
+        Ok(
+            sqlx::query_scalar("select count(*) from tower_sessions.session")
+                .fetch_one(&self.pool)
+                .await?,
+        )
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// What the pages of the tests do.
+fn routes() -> Router {
+    async fn page(flash: Flash) -> Html<String> {
+        Html(html(&flash.take()))
+    }
+    async fn push(
+        Path((level, text)): Path<(String, String)>,
+        flash: Flash,
+    ) -> std::result::Result<Redirect, FlashError> {
+        flash
+            .redirect("/page", FlashMessage::new(level.parse()?, text))
+            .await
+    }
+    async fn hop(Path(hop): Path<u32>, flash: Flash) -> std::result::Result<Redirect, FlashError> {
+        flash.take();
+        let to = if hop == 3 {
+            "/page".to_owned()
+        } else {
+            format!("/hop/{}", hop + 1)
+        };
+        flash
+            .redirect(&to, FlashMessage::info(format!("hop {hop}")))
+            .await
+    }
+    async fn fails(flash: Flash) -> impl IntoResponse {
+        (StatusCode::INTERNAL_SERVER_ERROR, Html(html(&flash.take())))
+    }
+    async fn peeks(flash: Flash) -> Html<String> {
+        Html(html(&flash.peek()))
+    }
+    async fn keeps(flash: Flash) -> Html<String> {
+        let messages = flash.take();
+        flash.keep();
+        Html(html(&messages))
+    }
+    async fn slow(flash: Flash) -> Html<String> {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        Html(html(&flash.take()))
+    }
+    async fn login(session: Session, flash: Flash) -> std::result::Result<Redirect, FlashError> {
+        session.cycle_id().await?;
+        session.insert("user", "runner").await?;
+        flash
+            .redirect("/page", FlashMessage::success("logged in"))
+            .await
+    }
+    async fn logout(session: Session, flash: Flash) -> std::result::Result<Redirect, FlashError> {
+        session.flush().await?;
+        flash
+            .redirect("/page", FlashMessage::success("logged out"))
+            .await
+    }
+    async fn user(session: Session) -> String {
+        session
+            .get::<String>("user")
+            .await
+            .ok()
+            .flatten()
+            .unwrap_or_default()
+    }
+    async fn slow_write(session: Session) -> std::result::Result<(), FlashError> {
+        session.insert("note", "begin").await?;
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        session.insert("note", "end").await?;
+        Ok(())
+    }
+    /// A stream: what `take` gave, then, after a while, a message is pushed, then the end.
+    async fn streams(flash: Flash) -> impl IntoResponse {
+        let first = html(&flash.take());
+        let later = async move {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let pushed = flash.info("while streaming").await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            Ok::<_, std::io::Error>(format!(
+                "<p>{}</p>",
+                if pushed.is_ok() { "pushed" } else { "refused" }
+            ))
+        };
+        use futures::StreamExt;
+        let stream = futures::stream::once(async move { Ok::<_, std::io::Error>(first) })
+            .chain(futures::stream::once(later));
+        Html(axum::body::Body::from_stream(stream))
+    }
+    async fn sticky(flash: Flash) -> std::result::Result<(), FlashError> {
+        flash.push(FlashMessage::warning("stays").sticky()).await
+    }
+    async fn dismiss(Path(id): Path<i64>, flash: Flash) -> std::result::Result<(), FlashError> {
+        flash.dismiss(id).await
+    }
+    async fn keyed(Path(text): Path<String>, flash: Flash) -> std::result::Result<(), FlashError> {
+        flash.push(FlashMessage::info(text).key("export")).await
+    }
+    async fn key(flash: Flash) -> std::result::Result<String, FlashError> {
+        Ok(serde_json::to_string(&flash.key().await?).expect("a key is JSON"))
+    }
+    /// A server function's answer to hydrated code: `?status=…&redirect=…&text=…&times=…`.
+    async fn call(
+        Query(query): Query<std::collections::HashMap<String, String>>,
+        flash: Flash,
+    ) -> axum::response::Response {
+        let text = query.get("text").map_or("called", String::as_str);
+        let times = query
+            .get("times")
+            .and_then(|times| times.parse().ok())
+            .unwrap_or(1);
+        for _ in 0..times {
+            if let Err(error) = flash.success(text).await {
+                return error.into_response();
+            }
+        }
+        let status = query.get("status").and_then(|status| status.parse().ok());
+        let status = status
+            .and_then(|status| StatusCode::from_u16(status).ok())
+            .unwrap_or(StatusCode::OK);
+        let mut response = (status, "null").into_response();
+        if let Some(path) = query.get("redirect") {
+            let path = path.parse().expect("a header value");
+            response.headers_mut().insert("location", path);
+            response
+                .headers_mut()
+                .insert("serverfnredirect", "".parse().expect("a header value"));
+        }
+        response
+    }
+    async fn slow_call(flash: Flash) -> std::result::Result<(), FlashError> {
+        flash.info("slow").await?;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        Ok(())
+    }
+    Router::new()
+        .route("/slow-call", post(slow_call))
+        .route("/page", get(page))
+        .route("/push/{level}/{text}", post(push))
+        .route("/hop/{hop}", get(hop).post(hop))
+        .route("/fails", get(fails))
+        .route("/peeks", get(peeks))
+        .route("/keeps", get(keeps))
+        .route("/slow", get(slow))
+        .route("/login", post(login))
+        .route("/logout", post(logout))
+        .route("/user", get(user))
+        .route("/slow-write", post(slow_write))
+        .route("/streams", get(streams))
+        .route("/sticky", post(sticky))
+        .route("/dismiss/{id}", post(dismiss))
+        .route("/keyed/{text}", post(keyed))
+        .route("/key", get(key))
+        .route("/call", post(call))
+        .route("/silent", get(|| async { Html("nothing is shown here") }))
+        .route("/file.png", get(|| async { "not really" }))
+        .fallback(async |flash: Flash| (StatusCode::NOT_FOUND, Html(html(&flash.take()))))
+}
+
+fn html(messages: &[FlashMessage]) -> String {
+    let items: String = (messages.iter())
+        .map(|message| format!("<p data-flash-id=\"{}\">{}</p>", message.id, message.text))
+        .collect();
+    format!("<!DOCTYPE html><title>Page</title>{items}")
+}
+
+/// A browser with a cookie jar that does not follow redirects by itself.
+#[derive(Clone)]
+pub struct Visitor {
+    client: reqwest::Client,
+    base: String,
+}
+
+pub const HTML: (&str, &str) = ("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
+
+impl Visitor {
+    pub fn new(server: &Server) -> Self {
+        let client = reqwest::Client::builder()
+            .cookie_store(true)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .expect("a client");
+        Self {
+            client,
+            base: format!("http://{}", server.address),
+        }
+    }
+
+    /// The same browser at another instance: cookies don't tell ports apart.
+    pub fn at(&self, server: &Server) -> Self {
+        Self {
+            client: self.client.clone(),
+            base: format!("http://{}", server.address),
+        }
+    }
+
+    pub fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.base))
+    }
+
+    pub async fn get_with(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<reqwest::Response> {
+        let mut request = self.request(reqwest::Method::GET, path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        Ok(request.send().await?)
+    }
+
+    /// The messages on a page, read to its end.
+    pub async fn page(&self, path: &str) -> Result<Vec<String>> {
+        Ok(texts(&self.get_with(path, &[HTML]).await?.text().await?))
+    }
+
+    /// The page after a redirect chain.
+    pub async fn follow(&self, mut response: reqwest::Response) -> Result<Vec<String>> {
+        while let Some(location) = response.headers().get("location") {
+            let path = location.to_str()?.to_owned();
+            response = self.get_with(&path, &[HTML]).await?;
+        }
+        Ok(texts(&response.text().await?))
+    }
+
+    pub async fn post(&self, path: &str) -> Result<reqwest::Response> {
+        Ok(self.request(reqwest::Method::POST, path).send().await?)
+    }
+
+    pub async fn push(&self, text: &str) -> Result {
+        self.post(&format!("/push/info/{text}")).await?;
+        Ok(())
+    }
+
+    /// As hydrated code calls a server function.
+    pub async fn call(&self, query: &str, page: &str) -> Result<reqwest::Response> {
+        let call = self.request(reqwest::Method::POST, &format!("/call?{query}"));
+        Ok(call
+            .header("accept", "application/json")
+            .header("x-flash", page)
+            .send()
+            .await?)
+    }
+
+    /// The value of a header that the client keeps: its session cookie.
+    pub async fn cookie(&self) -> Result<String> {
+        let response = self.post("/push/info/cookie").await?;
+        let cookie = response
+            .headers()
+            .get("set-cookie")
+            .ok_or("no cookie")?
+            .to_str()?;
+        Ok(cookie.split(';').next().unwrap_or_default().to_owned())
+    }
+}
+
+/// The texts of the messages in a page.
+pub fn texts(html: &str) -> Vec<String> {
+    (html.split("<p data-flash-id=").skip(1))
+        .filter_map(|item| Some(item.split_once('>')?.1.split_once("</p>")?.0.to_owned()))
+        .collect()
+}

@@ -1,0 +1,70 @@
+//! The document around every page, the flash messages, and the routes.
+
+use leptos::prelude::*;
+use leptos_meta::{HashedStylesheet, Meta, MetaTags, Title, provide_meta_context};
+use leptos_router::{
+    components::{Route, Router, Routes},
+    path,
+};
+
+use crate::{
+    components::{FlashGroup, SiteHeader},
+    error::AppError,
+    pages::{ErrorPage, HomePage, MessagesPage, NotFoundPage},
+};
+
+pub fn shell(options: LeptosOptions) -> impl IntoView {
+    view! {
+        <!DOCTYPE html>
+        <html lang="en">
+            <head>
+                <meta charset="utf-8" />
+                <meta name="viewport" content="width=device-width, initial-scale=1" />
+                <meta name="color-scheme" content="light dark" />
+                <link rel="icon" href="/favicon.svg" type="image/svg+xml" />
+                <AutoReload options=options.clone() />
+                <HashedStylesheet id="leptos" options=options.clone() />
+                <HydrationScripts options=options islands=true />
+                <MetaTags />
+            </head>
+            <body>
+                <App />
+            </body>
+        </html>
+    }
+}
+
+#[component]
+pub fn App() -> impl IntoView {
+    provide_meta_context();
+    let failed = use_context::<AppError>();
+
+    view! {
+        <Title formatter=|title: String| format!("{title} · race-bib") text="Flash messages" />
+        <Meta name="description" content="Flash messages and sessions for Leptos, shown with a race." />
+        <a class="skip" href="#main">"Skip to content"</a>
+        <SiteHeader />
+        <FlashGroup />
+        <main id="main">
+            {match failed {
+                Some(error) => view! { <ErrorPage error /> }.into_any(),
+                None => view! { <Pages /> }.into_any(),
+            }}
+        </main>
+        <footer class="footer">
+            <p>"race-bib runs on leptos-flash: every message once, none lost."</p>
+        </footer>
+    }
+}
+
+#[component]
+fn Pages() -> impl IntoView {
+    view! {
+        <Router>
+            <Routes fallback=NotFoundPage>
+                <Route path=path!("") view=HomePage />
+                <Route path=path!("messages") view=MessagesPage />
+            </Routes>
+        </Router>
+    }
+}

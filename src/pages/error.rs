@@ -1,0 +1,28 @@
+use leptos::prelude::*;
+use leptos_meta::Title;
+
+use crate::error::AppError;
+
+/// What went wrong, in a sentence, and the way back.
+#[component]
+pub fn ErrorPage(error: AppError) -> impl IntoView {
+    let heading = match error.status() {
+        404 => "Off the course",
+        400..500 => "That didn't work",
+        _ => "We stumbled",
+    };
+    view! {
+        <Title text=heading />
+        <h1>{heading}</h1>
+        <p class="lead">{error.to_string()}</p>
+        <p>"Messages that wait for you are kept for the next page."</p>
+        <p>
+            <a class="button" href="/">"Back to the start"</a>
+        </p>
+    }
+}
+
+#[component]
+pub fn NotFoundPage() -> impl IntoView {
+    view! { <ErrorPage error=AppError::NotFound /> }
+}

@@ -1,0 +1,152 @@
+//! The routes and the layers around them.
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    extract::{FromRef, Request, State},
+    http::{HeaderValue, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use leptos::{config::LeptosOptions, prelude::*, server_fn::error::SERVER_FN_ERROR_HEADER};
+use leptos_axum::{LeptosRoutes, generate_route_list};
+use leptos_flash::{FlashLayer, PostgresSessionStore};
+use sqlx::PgPool;
+use tower_http::{
+    services::{ServeDir, ServeFile},
+    set_header::SetResponseHeaderLayer,
+    trace::TraceLayer,
+};
+
+use crate::{
+    app::{App, shell},
+    config::Config,
+    error::AppError,
+    session::session_layer,
+};
+
+/// What the handlers share.
+#[derive(Clone, FromRef)]
+struct AppState {
+    leptos: LeptosOptions,
+    pool: PgPool,
+}
+
+/// The whole app. The last layer is the outermost: a request passes the session, then the flash
+/// messages, then the forms, then it reaches a page. Files and health need none of them.
+pub fn router(
+    config: &Config,
+    pool: PgPool,
+    session_store: PostgresSessionStore,
+    flash: FlashLayer,
+) -> Router {
+    let state = AppState {
+        leptos: config.leptos.clone(),
+        pool,
+    };
+    let options = state.leptos.clone();
+    let pages = Router::new()
+        .leptos_routes(&state, generate_route_list(App), move || {
+            shell(options.clone())
+        })
+        .fallback(leptos_axum::file_and_error_handler::<AppState, _>(shell))
+        .layer(middleware::from_fn_with_state(
+            state.clone(),
+            explain_failed_forms,
+        ))
+        .layer(flash)
+        .layer(session_layer(config, session_store));
+
+    let site = config.leptos.site_root.to_string();
+    let files = ServeDir::new(format!("{site}/pkg"))
+        .precompressed_br()
+        .precompressed_gzip();
+    Router::new()
+        .route("/healthz", get("ok"))
+        .route("/readyz", get(readyz))
+        .nest_service("/pkg", cached(files, config))
+        .route_service(
+            "/favicon.svg",
+            ServeFile::new(format!("{site}/favicon.svg")),
+        )
+        .merge(pages)
+        .layer(TraceLayer::new_for_http())
+        .with_state(state)
+}
+
+/// Names with a hash of the content never change.
+fn cached<S: Clone>(
+    files: S,
+    config: &Config,
+) -> tower_http::set_header::SetResponseHeader<S, HeaderValue> {
+    use tower::Layer;
+    let value = match config.leptos.hash_files {
+        true => "public, max-age=31536000, immutable",
+        false => "no-cache",
+    };
+    SetResponseHeaderLayer::overriding(header::CACHE_CONTROL, HeaderValue::from_static(value))
+        .layer(files)
+}
+
+async fn readyz(State(pool): State<PgPool>) -> Result<&'static str, (StatusCode, &'static str)> {
+    match sqlx::query("select 1").execute(&pool).await {
+        Ok(_) => Ok("ok"),
+        Err(_) => Err((
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the database does not answer",
+        )),
+    }
+}
+
+/// A form post without JavaScript that fails gets a page that says why, with the status it deserves.
+/// Leptos would redirect to the form with the error in the address (server_fn 0.8, lib.rs:327).
+async fn explain_failed_forms(
+    State(options): State<LeptosOptions>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let accept = request
+        .headers()
+        .get(header::ACCEPT)
+        .and_then(|accept| accept.to_str().ok());
+    let by_hydrated_code = accept.is_some_and(|accept| accept.contains("application/json"));
+    if request.method() != "POST" || by_hydrated_code {
+        return next.run(request).await;
+    }
+    request
+        .headers_mut()
+        .insert(header::ACCEPT, HeaderValue::from_static("text/html"));
+    let uri = request.uri().clone();
+    let response = next.run(request).await;
+    if !response.headers().contains_key(SERVER_FN_ERROR_HEADER) {
+        return response;
+    }
+    let body = to_bytes(response.into_body(), 64 * 1024)
+        .await
+        .unwrap_or_default();
+    let error = serde_json::from_slice(&body).unwrap_or_else(|_| of_the_library(&body));
+    error_page(options, uri, error).await
+}
+
+/// leptos-flash's own server function writes its errors as `kind|text` (server_fn 0.8, error.rs).
+fn of_the_library(body: &[u8]) -> AppError {
+    match body.split(|byte| *byte == b'|').next() {
+        Some(b"Args" | b"MissingArg" | b"Deserialization") => {
+            AppError::Form("a field is missing or of the wrong kind".to_owned())
+        }
+        _ => AppError::Internal,
+    }
+}
+
+async fn error_page(options: LeptosOptions, uri: axum::http::Uri, error: AppError) -> Response {
+    let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let render = leptos_axum::render_app_async_with_context(
+        move || provide_context(error.clone()),
+        move || shell(options.clone()),
+    );
+    let request = Request::get(uri).body(Body::empty()).unwrap_or_default();
+    let mut response = render(request).await.into_response();
+    *response.status_mut() = status;
+    response
+}

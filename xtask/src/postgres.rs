@@ -1,0 +1,213 @@
+//! A PostgreSQL server of our own, from the binaries on this machine.
+
+use std::{
+    env, fs,
+    net::TcpListener,
+    os::unix::fs::{DirBuilderExt, MetadataExt, chown},
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::command::{exists, output, run};
+
+/// A server that runs until it is dropped.
+pub struct Postgres {
+    binaries: PathBuf,
+    data: PathBuf,
+    account: Option<Account>,
+    pub url: String,
+}
+
+/// PostgreSQL refuses to run as root: this user runs it then.
+#[derive(Clone)]
+struct Account {
+    name: &'static str,
+    uid: u32,
+    gid: u32,
+}
+
+impl Postgres {
+    /// Starts the server whose data is in `folder`, on a free port, with further `settings`; creates
+    /// it when it is not there.
+    pub fn start(folder: &Path, settings: &str) -> Result<Self> {
+        let binaries = binaries()?;
+        let account = match rustix::process::getuid().is_root() {
+            true => Some(account()?),
+            false => None,
+        };
+        let folder = &reachable(folder, account.as_ref())?;
+        let data = folder.join("data");
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let server = Self {
+            binaries,
+            account,
+            url: format!("postgres://race@127.0.0.1:{port}/postgres"),
+            data,
+        };
+        if !server.data.join("PG_VERSION").exists() {
+            run(server
+                .command("initdb")
+                .args([
+                    "--auth=trust",
+                    "--username=race",
+                    "--encoding=UTF8",
+                    "--locale=C",
+                    "--pgdata",
+                ])
+                .arg(&server.data)
+                .stdout(std::process::Stdio::null()))?;
+        }
+        // One that a killed run left behind.
+        server.stop();
+        let options = format!(
+            "-c listen_addresses=127.0.0.1 -c port={port} -c max_connections=200 \
+             -c unix_socket_directories='{}' {settings}",
+            folder.display(),
+        );
+        run(server
+            .command("pg_ctl")
+            .args(["start", "--wait", "--silent", "--pgdata"])
+            .arg(&server.data)
+            .arg("--log")
+            .arg(folder.join("log"))
+            .args(["--options", &options]))
+        .with_context(|| {
+            format!(
+                "PostgreSQL does not start; its log is {}",
+                folder.join("log").display()
+            )
+        })?;
+        Ok(server)
+    }
+
+    fn stop(&self) {
+        let status = self
+            .command("pg_ctl")
+            .args(["status", "--pgdata"])
+            .arg(&self.data)
+            .output();
+        if status.is_ok_and(|output| output.status.success()) {
+            // The next start recovers what a failing stop leaves.
+            _ = self
+                .command("pg_ctl")
+                .args(["stop", "--wait", "--silent", "--mode=fast", "--pgdata"])
+                .arg(&self.data)
+                .status();
+        }
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let program = self.binaries.join(program);
+        let mut command = match &self.account {
+            Some(account) => {
+                let mut command = Command::new("setpriv");
+                command
+                    .arg(format!("--reuid={}", account.uid))
+                    .arg(format!("--regid={}", account.gid))
+                    .args(["--clear-groups", "--"])
+                    .arg(program);
+                command
+            }
+            None => Command::new(program),
+        };
+        command.current_dir("/");
+        command
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// The folder of the newest initdb and pg_ctl.
+fn binaries() -> Result<PathBuf> {
+    let has_server =
+        |folder: &PathBuf| folder.join("initdb").exists() && folder.join("pg_ctl").exists();
+    let version = |folder: &PathBuf| {
+        let name = folder
+            .parent()
+            .and_then(Path::file_name)
+            .map(|name| name.to_string_lossy().into_owned());
+        name.and_then(|name| name.parse::<u32>().ok())
+    };
+    let mut installed: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|folder| folder.path().join("bin"))
+        .filter(has_server)
+        .collect();
+    installed.sort_by_key(version);
+    let by_config = || {
+        output(Command::new("pg_config").arg("--bindir"))
+            .map(PathBuf::from)
+            .filter(has_server)
+    };
+    let on_path = || env::split_paths(&env::var_os("PATH")?).find(has_server);
+    installed.pop().or_else(by_config).or_else(on_path).context(
+        "DATABASE_URL is not set, and there are no PostgreSQL binaries (initdb, pg_ctl) to run a server \
+         of our own. Install PostgreSQL 15 or newer (Debian, Ubuntu: apt-get install postgresql; \
+         Fedora: dnf install postgresql-server; macOS: brew install postgresql), or set DATABASE_URL",
+    )
+}
+
+fn account() -> Result<Account> {
+    ensure!(
+        exists("setpriv"),
+        "PostgreSQL does not run as root, and setpriv (util-linux) is missing to run it as another user"
+    );
+    let id = |name: &str, what: &str| output(Command::new("id").args([what, name]))?.parse().ok();
+    for name in ["postgres", "nobody"] {
+        if let (Some(uid), Some(gid)) = (id(name, "-u"), id(name, "-g")) {
+            return Ok(Account { name, uid, gid });
+        }
+    }
+    bail!("PostgreSQL does not run as root, and there is no user postgres or nobody to run it as")
+}
+
+/// `folder`, or where the account that runs the server can't reach it, one that it can.
+fn reachable(folder: &Path, account: Option<&Account>) -> Result<PathBuf> {
+    let Some(account) = account else {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)?;
+        return Ok(folder.to_owned());
+    };
+    let others_may_pass =
+        |folder: &Path| fs::metadata(folder).is_ok_and(|data| data.mode() & 0o001 != 0);
+    let parent = folder.parent().context("a folder has a parent")?;
+    let folder = if parent
+        .ancestors()
+        .filter(|folder| folder.exists())
+        .all(others_may_pass)
+    {
+        folder.to_owned()
+    } else {
+        let name: String = folder
+            .to_string_lossy()
+            .replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+        let elsewhere = Path::new("/var/tmp").join(format!("race-bib{name}"));
+        println!(
+            "the user {} can't reach {}: PostgreSQL's data is in {}",
+            account.name,
+            folder.display(),
+            elsewhere.display()
+        );
+        elsewhere
+    };
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o755)
+        .create(folder.parent().context("a folder has a parent")?)?;
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&folder)?;
+    chown(&folder, Some(account.uid), Some(account.gid))?;
+    Ok(folder)
+}
