@@ -44,9 +44,9 @@ impl Config {
         let variable = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
         let mut wrong = Vec::new();
 
-        let database = match variable("DATABASE_URL").map(|url| url.parse::<PgConnectOptions>()) {
-            Some(Ok(options)) => Some(options),
-            Some(Err(_)) => {
+        let database = match variable("DATABASE_URL").map(|url| postgres_options(&url)) {
+            Some(Some(options)) => Some(options),
+            Some(None) => {
                 wrong.push(
                     "DATABASE_URL is not the address of a PostgreSQL server. It looks like \
                      postgres://user:password@host:5432/database."
@@ -143,6 +143,13 @@ impl Config {
     pub fn is_production(&self) -> bool {
         matches!(self.leptos.env, Env::PROD)
     }
+}
+
+/// sqlx takes any scheme.
+fn postgres_options(url: &str) -> Option<PgConnectOptions> {
+    let scheme = url.split_once("://")?.0;
+    let known = matches!(scheme, "postgres" | "postgresql");
+    known.then(|| url.parse().ok()).flatten()
 }
 
 impl fmt::Display for ConfigError {

@@ -1,20 +1,28 @@
 import { test as base, expect, type Page } from "@playwright/test";
 
-/** What the pages have in common, and no page may write an error to the console or miss a file. */
-export const test = base.extend<{ messages: Messages; clean: void }>({
+type Fixtures = {
+  messages: Messages;
+  /** What the browser complains about; a test that provokes something takes it out again. */
+  troubles: string[];
+};
+
+/** No page may write an error to the console or miss a file. */
+export const test = base.extend<Fixtures>({
   messages: async ({ page }, use) => use(new Messages(page)),
-  clean: [
-    async ({ page }, use) => {
+  troubles: [
+    async ({ page, javaScriptEnabled }, use) => {
       const troubles: string[] = [];
       page.on("console", (message) => {
         if (["error", "warning"].includes(message.type())) troubles.push(message.text());
       });
       page.on("pageerror", (error) => troubles.push(String(error)));
       page.on("requestfailed", (request) => {
-        // A page that is left aborts what it is still loading.
-        if (request.failure()?.errorText !== "net::ERR_ABORTED") troubles.push(request.url());
+        // A page that is left aborts what it is still loading; without JavaScript no module loads.
+        const aborted = request.failure()?.errorText === "net::ERR_ABORTED";
+        const module = !javaScriptEnabled && request.url().endsWith(".js");
+        if (!aborted && !module) troubles.push(request.url());
       });
-      await use();
+      await use(troubles);
       expect(troubles).toEqual([]);
     },
     { auto: true },

@@ -142,9 +142,11 @@ where
             let mut response = if kind == Kind::Take {
                 Json(flash.take()).into_response()
             } else {
-                request.extensions_mut().insert(flash);
+                request.extensions_mut().insert(flash.clone());
                 inner.call(request).await?
             };
+            // For tests of handlers, see the module `testing`.
+            response.extensions_mut().insert(flash);
             forget(&shown, response.headers_mut());
             Ok(holding.hand_over(response, &layer.deliveries).await)
         })
@@ -215,7 +217,7 @@ struct State {
     messages: Vec<FlashMessage>,
     taken: Lease,
     shown: bool,
-    /// What was pushed meanwhile and travels with the response.
+    /// What was pushed meanwhile; some of it travels with the response.
     pushed: Vec<FlashMessage>,
     travelling: Lease,
     head_left: bool,
@@ -297,12 +299,12 @@ impl Flash {
                     .ok_or(FlashError::MissingSession)?
             }
         };
+        message.id = stored.id;
+        let mut state = self.state();
         if let Some(until) = stored.leased_until {
-            message.id = stored.id;
-            let mut state = self.state();
             state.travelling.add(stored.key, stored.id, until);
-            state.pushed.push(message);
         }
+        state.pushed.push(message);
         Ok(())
     }
 
@@ -365,6 +367,17 @@ impl Flash {
             return Err(FlashError::TooLate);
         }
         Ok(flash_key_of(session).await?)
+    }
+
+    /// What this response shows, and what was pushed for later.
+    pub(crate) fn outcome(&self) -> (Vec<FlashMessage>, Vec<FlashMessage>) {
+        let state = self.state();
+        let shown = if state.shown {
+            state.messages.clone()
+        } else {
+            Vec::new()
+        };
+        (shown, state.pushed.clone())
     }
 
     fn new(store: FlashStore, session: Option<Session>, kind: Kind) -> Self {
@@ -454,7 +467,7 @@ impl Holding {
     async fn cross(&self, mut travelling: Lease, headers: &mut HeaderMap) {
         /// nginx refuses response headers over 4 or 8 KB by default.
         const MAX_BYTES: usize = 3000;
-        let pushed = std::mem::take(&mut self.0.state().pushed);
+        let pushed = self.0.state().pushed.clone();
         let mut value = String::new();
         let fits = (pushed.iter())
             .take_while(|message| {

@@ -32,6 +32,9 @@ mod provider;
 #[cfg(not(feature = "ssr"))]
 mod browser;
 
+#[cfg(feature = "ssr")]
+pub mod testing;
+
 pub use client::FlashClient;
 pub use message::{FlashMessage, InvalidLevel, Level, LevelName, Link};
 pub use provider::{

@@ -104,7 +104,8 @@ impl FlashMessages {
     pub fn end_with_page(&self, pathname: Memo<String>) {
         let messages = self.clone();
         Effect::new(move |first: Option<()>| {
-            pathname.track();
+            // Read, not only tracked: a memo that was never read notices nothing.
+            pathname.read();
             if first.is_some() {
                 let redirected = std::mem::take(&mut *messages.redirected.write_value());
                 (messages.list).update(|list| {

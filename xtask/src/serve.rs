@@ -1,14 +1,19 @@
 //! `cargo xtask serve`: the app on this machine, built again at each change.
 
-use std::{env, fs, net::TcpListener, thread, time::Duration};
+use std::{
+    env, fs,
+    net::{TcpListener, TcpStream},
+    thread,
+    time::Duration,
+};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::{
     command::{Group, run, stopped},
     database,
     steps::step,
-    tools::{self, cargo, root},
+    tools::{self, cargo, root, tool},
 };
 
 pub fn serve() -> Result<()> {
@@ -61,14 +66,34 @@ fn write_env_file() -> Result<()> {
     })
 }
 
-/// The release build on a port of its own, until it is dropped.
-pub fn release(database_url: &str, port: u16) -> Result<Group> {
-    let server = Group::spawn(
-        tools::tool("target/release/race-bib")
+/// A built server on a free port, until it is dropped.
+pub struct Server {
+    pub url: String,
+    _group: Group,
+}
+
+/// Starts a server that was built, and waits until it listens.
+pub fn start(program: &str, database_url: &str) -> Result<Server> {
+    let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+    let mut group = Group::spawn(
+        tool(program)
             .env("DATABASE_URL", database_url)
             .env("SESSION_SECRET", "only-for-tests-".repeat(5))
-            .env("LEPTOS_SITE_ADDR", format!("127.0.0.1:{port}"))
+            .env("LEPTOS_SITE_ADDR", address.to_string())
             .env_remove("PORT"),
     )?;
-    Ok(server)
+    for _ in 0..200 {
+        ensure!(
+            group.is_running()?,
+            "{program} has ended; its own words are above"
+        );
+        if TcpStream::connect(address).is_ok() {
+            return Ok(Server {
+                url: format!("http://{address}"),
+                _group: group,
+            });
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    bail!("{program} does not listen on {address} after 20 seconds")
 }

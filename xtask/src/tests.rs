@@ -1,8 +1,8 @@
 //! `cargo xtask test`: all checks, each step with its time.
 
-use std::{net::TcpListener, process::Command, time::Instant};
+use std::{process::Command, time::Instant};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 
 use crate::{
     command::run,
@@ -17,7 +17,7 @@ const STEPS: [Step; 5] = [
     ("format", format),
     ("lint", lint),
     ("unit", unit),
-    ("build", site::build_release),
+    ("build", build),
     ("browser", browser),
 ];
 
@@ -52,7 +52,7 @@ pub fn test(names: &[&str]) -> Result<()> {
     Ok(())
 }
 
-const SERVER: [&str; 2] = ["--features", "race-bib/ssr,leptos-flash/ssr"];
+const SERVER: [&str; 2] = ["--features", "race-bib/ssr,leptos-flash/ssr,hydrated/ssr"];
 
 fn format() -> Result<()> {
     run(cargo().args(["fmt", "--all", "--check"]))
@@ -71,10 +71,15 @@ fn lint() -> Result<()> {
             "race-bib",
             "--package",
             "leptos-flash",
+            "--package",
+            "hydrated",
             "--lib",
             "--locked",
         ])
-        .args(["--features", "race-bib/hydrate,leptos-flash/hydrate"])
+        .args([
+            "--features",
+            "race-bib/hydrate,leptos-flash/hydrate,hydrated/hydrate",
+        ])
         .args([
             "--target",
             "wasm32-unknown-unknown",
@@ -103,46 +108,27 @@ fn unit() -> Result<()> {
         .env("DATABASE_URL", &database.url))
 }
 
-/// Playwright in Chromium against the release build.
+fn build() -> Result<()> {
+    site::build_release()?;
+    site::build_hydrated()
+}
+
+/// Playwright in Chromium against the release build, and against the fully hydrated example.
 fn browser() -> Result<()> {
     let chromium = tools::chromium()?;
     let database = database::to_throw_away()?;
-    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-    let mut server = serve::release(&database.url, port)?;
-    let url = format!("http://127.0.0.1:{port}");
-    wait_until_ready(&url, || server.is_running())?;
+    let (app, hydrated) = (
+        serve::start("target/release/race-bib", &database.url)?,
+        serve::start("target/debug/hydrated", &database.url)?,
+    );
     let mut playwright: Command = tool("npx");
     playwright
         .args(["playwright", "test"])
         .current_dir(root().join("end2end"))
-        .env("BASE_URL", &url);
+        .env("BASE_URL", &app.url)
+        .env("HYDRATED_URL", &hydrated.url);
     if let Some(path) = chromium {
         playwright.env("CHROMIUM", path);
     }
     run(&mut playwright)
-}
-
-fn wait_until_ready(url: &str, mut is_running: impl FnMut() -> Result<bool>) -> Result<()> {
-    use std::{
-        io::{Read, Write},
-        net::TcpStream,
-        thread::sleep,
-        time::Duration,
-    };
-    let address = url.trim_start_matches("http://");
-    for _ in 0..200 {
-        if !is_running()? {
-            bail!("the server has ended; its own words are above");
-        }
-        if let Ok(mut stream) = TcpStream::connect(address) {
-            stream.write_all(b"GET /readyz HTTP/1.0\r\n\r\n")?;
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer)?;
-            if answer.contains(" 200 ") {
-                return Ok(());
-            }
-        }
-        sleep(Duration::from_millis(100));
-    }
-    bail!("{url}/readyz does not answer 200")
 }

@@ -15,7 +15,7 @@ use crate::{
 };
 
 const CARGO_LEPTOS: &str = "0.3.11";
-const TARGET: &str = "wasm32-unknown-unknown";
+pub const TARGET: &str = "wasm32-unknown-unknown";
 /// What a toolchain that comes from the system's packages is called in rustup.
 const SYSTEM_TOOLCHAIN: &str = "system-wasm";
 
