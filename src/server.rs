@@ -1,7 +1,7 @@
 //! Starts: config, logs, database, router, serve, shut down.
 
 use anyhow::{Context, Result};
-use leptos_flash::{FlashLayer, FlashStore, PostgresSessionStore};
+use leptos_flash::{FlashLayer, FlashStore, PostgresSessionStore, purge_every};
 use sqlx::postgres::PgPoolOptions;
 use std::time::Duration;
 use tokio::{
@@ -11,6 +11,8 @@ use tokio::{
 use tracing_subscriber::EnvFilter;
 
 use crate::{config::Config, router::router};
+
+const PURGE_PERIOD: Duration = Duration::from_secs(15 * 60);
 
 /// Runs until SIGTERM or Ctrl-C.
 ///
@@ -51,7 +53,12 @@ pub async fn run() -> Result<()> {
         .migrate()
         .await
         .context("the table of the flash messages could not be created")?;
-    let flash = FlashLayer::new(flash_store);
+    let flash = FlashLayer::new(flash_store.clone());
+    tokio::spawn(purge_every(
+        PURGE_PERIOD,
+        flash_store,
+        session_store.clone(),
+    ));
 
     let address = config.leptos.site_addr;
     let listener = TcpListener::bind(address).await.with_context(|| {

@@ -23,6 +23,9 @@ mod redirect;
 mod wire;
 
 #[cfg(feature = "ssr")]
+mod purge;
+
+#[cfg(feature = "ssr")]
 mod error;
 
 mod client;
@@ -46,6 +49,7 @@ pub use redirect::is_local;
 pub use {
     error::FlashError,
     layer::{Flash, FlashLayer, FlashService, redirect_with},
+    purge::purge_every,
     session_store::PostgresSessionStore,
     store::{FlashKey, FlashStore},
 };

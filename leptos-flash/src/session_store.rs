@@ -12,7 +12,7 @@ use tower_sessions::{
 use tower_sessions_sqlx_store::PostgresStore;
 use uuid::Uuid;
 
-use crate::{FlashError, FlashKey, store::delete_in_batches};
+use crate::{FlashError, FlashKey, purge::delete_in_batches};
 
 /// [`PostgresStore`] with the same table and format, but:
 ///

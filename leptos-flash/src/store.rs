@@ -7,7 +7,10 @@ use time::OffsetDateTime;
 use tower_sessions::session::Id;
 use uuid::Uuid;
 
-use crate::{FlashError, FlashMessage, Level, Link, redirect::is_local, session_store::Table};
+use crate::{
+    FlashError, FlashMessage, Level, Link, purge::delete_in_batches, redirect::is_local,
+    session_store::Table,
+};
 
 /// The table of the flash messages in PostgreSQL.
 ///
@@ -128,7 +131,8 @@ impl FlashStore {
         Ok(())
     }
 
-    /// Deletes what expired unseen, in batches of 1,000. Returns how many.
+    /// Deletes what expired unseen, in batches of 1,000. Returns how many; 0 also when another
+    /// instance is at it. [`purge_every`](crate::purge_every) does it again and again.
     ///
     /// # Errors
     /// The database can't be reached.
@@ -368,18 +372,6 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.spawn_give_back();
-    }
-}
-
-/// Runs a statement that deletes up to 1,000 rows until it deletes fewer.
-pub(crate) async fn delete_in_batches(pool: &PgPool, sql: &str) -> Result<u64, FlashError> {
-    let mut deleted = 0;
-    loop {
-        let batch = sqlx::query(sql).execute(pool).await?.rows_affected();
-        deleted += batch;
-        if batch < 1000 {
-            return Ok(deleted);
-        }
     }
 }
 

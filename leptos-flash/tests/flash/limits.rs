@@ -114,6 +114,63 @@ async fn an_expired_message_is_not_shown_and_deleted_in_batches() -> Result {
     Ok(())
 }
 
+/// Scenario 28.
+#[tokio::test]
+async fn the_purge_goes_on_after_an_error() -> Result {
+    let server = Server::start().await?;
+    let sessions = leptos_flash::PostgresSessionStore::new(server.pool.clone());
+    let period = Duration::from_millis(20);
+    let purge = tokio::spawn(leptos_flash::purge_every(
+        period,
+        server.store.clone(),
+        sessions,
+    ));
+    server
+        .pool
+        .execute("alter table flash_message rename to away")
+        .await?;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    server
+        .pool
+        .execute("alter table away rename to flash_message")
+        .await?;
+    let visitor = Visitor::new(&server);
+    visitor.push("expired").await?;
+    server
+        .pool
+        .execute(
+            "update flash_message set expires_at = now() - interval '1 second';
+             update tower_sessions.session set expiry_date = now() - interval '1 second'",
+        )
+        .await?;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    purge.abort();
+    assert_eq!((server.stored().await?, server.sessions().await?), (0, 0));
+    Ok(())
+}
+
+/// Scenario 28.
+#[tokio::test]
+async fn one_instance_purges_at_a_time() -> Result {
+    let server = Server::start().await?;
+    server
+        .pool
+        .execute(
+            "insert into flash_message (flash_key, level, rank, text, sticky, expires_at)
+             select gen_random_uuid(), 'info', 0, 'old', false, now() - interval '1 hour'
+             from generate_series(1, 5000)",
+        )
+        .await?;
+    let mut other = server.pool.begin().await?;
+    sqlx::query("select pg_advisory_xact_lock(hashtext('leptos-flash purge'))")
+        .execute(&mut *other)
+        .await?;
+    assert_eq!(server.store.delete_expired().await?, 0);
+    other.commit().await?;
+    assert_eq!(server.store.delete_expired().await?, 5000);
+    Ok(())
+}
+
 #[tokio::test]
 async fn tables_can_have_other_names() -> Result {
     let url = database().await?;

@@ -1,0 +1,62 @@
+//! Collected: what expired is deleted, in batches, by one instance at a time.
+
+use std::time::Duration;
+
+use sqlx::PgPool;
+use tower_sessions::ExpiredDeletion;
+use uuid::Uuid;
+
+use crate::{FlashError, FlashStore, PostgresSessionStore};
+
+/// Deletes expired messages and sessions about every `period`, for as long as it is polled. Each
+/// pause is half to one and a half times as long, so that instances that started together don't
+/// purge together. Errors are logged, and it goes on.
+///
+/// ```no_run
+/// # use leptos_flash::{FlashStore, PostgresSessionStore, purge_every};
+/// # fn example(flash_store: FlashStore, session_store: PostgresSessionStore) {
+/// use std::time::Duration;
+///
+/// let period = Duration::from_secs(15 * 60);
+/// tokio::spawn(purge_every(period, flash_store, session_store));
+/// # }
+/// ```
+pub async fn purge_every(period: Duration, flash: FlashStore, sessions: PostgresSessionStore) {
+    loop {
+        tokio::time::sleep(period.mul_f64(0.5 + random())).await;
+        match flash.delete_expired().await {
+            Ok(messages) => tracing::debug!(messages, "deleted expired flash messages"),
+            Err(error) => tracing::warn!(%error, "expired flash messages stay for now"),
+        }
+        if let Err(error) = sessions.delete_expired().await {
+            tracing::warn!(%error, "expired sessions stay for now");
+        }
+    }
+}
+
+/// Runs a statement that deletes up to 1,000 rows until it deletes fewer, or until another instance
+/// is at it.
+pub(crate) async fn delete_in_batches(pool: &PgPool, sql: &str) -> Result<u64, FlashError> {
+    let mut deleted = 0;
+    loop {
+        let mut transaction = pool.begin().await?;
+        let alone: bool =
+            sqlx::query_scalar("select pg_try_advisory_xact_lock(hashtext('leptos-flash purge'))")
+                .fetch_one(&mut *transaction)
+                .await?;
+        if !alone {
+            return Ok(deleted);
+        }
+        let batch = sqlx::query(sql).execute(&mut *transaction).await?;
+        transaction.commit().await?;
+        deleted += batch.rows_affected();
+        if batch.rows_affected() < 1000 {
+            return Ok(deleted);
+        }
+    }
+}
+
+/// 0 to 1.
+fn random() -> f64 {
+    f64::from(Uuid::new_v4().as_fields().0) / f64::from(u32::MAX)
+}

@@ -1,0 +1,152 @@
+//! The whole router over HTTP, on a real PostgreSQL.
+#![cfg(feature = "ssr")]
+
+use leptos_flash::{FlashLayer, FlashStore, PostgresSessionStore};
+use race_bib::{config::Config, router::router};
+use reqwest::{Client, Response, redirect::Policy};
+use sqlx::PgPool;
+
+type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+#[sqlx::test(migrations = false)]
+async fn a_form_post_is_answered_with_a_redirect_to_a_page_that_shows_the_message(
+    pool: PgPool,
+) -> Result {
+    let visitor = Visitor::start(pool).await?;
+    let pushed = visitor
+        .push(&[("level", "success"), ("text", "Well run")])
+        .await?;
+    assert_eq!(pushed.status(), 303);
+    assert_eq!(pushed.headers()["location"], "/messages");
+    let page = visitor.page("/messages").await?;
+    assert_eq!(page.headers()["cache-control"], "no-store");
+    let html = page.text().await?;
+    assert!(html.contains("class=\"flash flash-success\"") && html.contains("Well run"));
+    assert!(
+        !visitor
+            .page("/messages")
+            .await?
+            .text()
+            .await?
+            .contains("Well run")
+    );
+    Ok(())
+}
+
+#[sqlx::test(migrations = false)]
+async fn bad_input_gets_a_page_that_says_what_is_wrong_and_keeps_messages(pool: PgPool) -> Result {
+    let visitor = Visitor::start(pool).await?;
+    visitor.push(&[("level", "info"), ("text", "kept")]).await?;
+    let long = "x".repeat(3000);
+    for (form, status, reason) in [
+        (vec![("level", "info"), ("text", "")], 422, "no text"),
+        (vec![("level", "info"), ("text", "a\0b")], 422, "NUL"),
+        (
+            vec![("level", "x\" onmouseover=\"y"), ("text", "a")],
+            422,
+            "CSS class",
+        ),
+        (vec![("level", "info"), ("text", &long)], 413, "too long"),
+        (vec![("level", "info")], 400, "text"),
+        (
+            vec![("level", "info"), ("text", "a"), ("text", "b")],
+            400,
+            "text",
+        ),
+    ] {
+        let refused = visitor.push(&form).await?;
+        assert_eq!(refused.status(), status, "{form:?}");
+        let html = refused.text().await?;
+        assert!(
+            html.contains(reason) && html.contains("<h1>"),
+            "{reason}: {html}"
+        );
+    }
+    assert!(visitor.page("/").await?.text().await?.contains("kept"));
+    Ok(())
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_page_that_is_not_there_says_so_with_404(pool: PgPool) -> Result {
+    let visitor = Visitor::start(pool).await?;
+    let missing = visitor.page("/nowhere").await?;
+    assert_eq!(missing.status(), 404);
+    assert!(missing.text().await?.contains("Off the course"));
+    Ok(())
+}
+
+#[sqlx::test(migrations = false)]
+async fn reading_sets_no_cookie(pool: PgPool) -> Result {
+    let visitor = Visitor::start(pool).await?;
+    for path in ["/", "/messages", "/nowhere", "/healthz", "/readyz"] {
+        assert!(
+            !visitor
+                .page(path)
+                .await?
+                .headers()
+                .contains_key("set-cookie"),
+            "{path}"
+        );
+    }
+    Ok(())
+}
+
+#[sqlx::test(migrations = false)]
+async fn health_is_told_apart_from_readiness(pool: PgPool) -> Result {
+    let visitor = Visitor::start(pool.clone()).await?;
+    assert_eq!(visitor.page("/readyz").await?.status(), 200);
+    pool.close().await;
+    assert_eq!(visitor.page("/healthz").await?.status(), 200);
+    assert_eq!(visitor.page("/readyz").await?.status(), 503);
+    assert_eq!(
+        visitor.page("/").await?.status(),
+        200,
+        "a page needs no database"
+    );
+    Ok(())
+}
+
+/// A browser without JavaScript, and the app on a port of its own.
+struct Visitor {
+    client: Client,
+    base: String,
+}
+
+impl Visitor {
+    async fn start(pool: PgPool) -> Result<Self> {
+        let variables = [
+            ("DATABASE_URL", "postgres://only/the-pool-counts".to_owned()),
+            ("SESSION_SECRET", "only-for-tests-".repeat(5)),
+            ("LEPTOS_HASH_FILES", "false".to_owned()),
+        ];
+        let variable = |name: &str| Some(variables.iter().find(|(key, _)| *key == name)?.1.clone());
+        let config = Config::from_variables(variable)?;
+        let session_store = PostgresSessionStore::new(pool.clone());
+        session_store.migrate().await?;
+        let flash_store = FlashStore::new(pool.clone());
+        flash_store.migrate().await?;
+        let app = router(&config, pool, session_store, FlashLayer::new(flash_store));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+        let base = format!("http://{}", listener.local_addr()?);
+        tokio::spawn(axum::serve(listener, app).into_future());
+        let client = Client::builder()
+            .cookie_store(true)
+            .redirect(Policy::none())
+            .build()?;
+        Ok(Self { client, base })
+    }
+
+    async fn page(&self, path: &str) -> Result<Response> {
+        let request = self.client.get(format!("{}{path}", self.base));
+        Ok(request.header("accept", "text/html").send().await?)
+    }
+
+    async fn push(&self, form: &[(&str, &str)]) -> Result<Response> {
+        let request = self.client.post(format!("{}/api/push_message", self.base));
+        Ok(request
+            .header("accept", "text/html")
+            .form(form)
+            .send()
+            .await?)
+    }
+}
