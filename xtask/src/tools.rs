@@ -162,7 +162,7 @@ fn cargo_leptos() -> Result<()> {
     if installed.is_some_and(|version| version.ends_with(CARGO_LEPTOS)) {
         return Ok(());
     }
-    install("cargo-leptos", CARGO_LEPTOS, true)
+    install("cargo-leptos", CARGO_LEPTOS)
 }
 
 /// The CLI must be of the version of the crate.
@@ -176,19 +176,27 @@ fn wasm_bindgen() -> Result<()> {
     if installed.is_some_and(|installed| installed.ends_with(version)) {
         return Ok(());
     }
-    install("wasm-bindgen-cli", version, false)
+    install("wasm-bindgen-cli", version)
 }
 
-/// Compiled without much optimization: cargo-leptos takes half an hour with it.
-fn install(name: &str, version: &str, locked: bool) -> Result<()> {
+/// Compiled without much optimization: cargo-leptos takes half an hour with it. With the versions of
+/// its lock file; where those need a newer Rust or are not to be had, with others that fit.
+fn install(name: &str, version: &str) -> Result<()> {
     step(&format!("{name} {version}, from source"), || {
-        run(cargo()
-            .args(["install", name, "--version", version])
-            .args(locked.then_some("--locked"))
-            .env("CARGO_TARGET_DIR", root().join("target/tools"))
-            .env("CARGO_PROFILE_RELEASE_LTO", "off")
-            .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
-            .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1"))
+        let install = |locked: Option<&str>| {
+            run(cargo()
+                .args(["install", name, "--version", version])
+                .args(locked)
+                .env("CARGO_TARGET_DIR", root().join("target/tools"))
+                .env("CARGO_RESOLVER_INCOMPATIBLE_RUST_VERSIONS", "fallback")
+                .env("CARGO_PROFILE_RELEASE_LTO", "off")
+                .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
+                .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1"))
+        };
+        install(Some("--locked")).or_else(|_| {
+            println!("not with its lock file; without:");
+            install(None)
+        })
     })
 }
 
