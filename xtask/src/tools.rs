@@ -14,7 +14,8 @@ use crate::{
     steps::step,
 };
 
-const CARGO_LEPTOS: &str = "0.3.11";
+/// The lock file of 0.3.11 needs rustc 1.96.
+const CARGO_LEPTOS: &str = "0.3.10";
 pub const TARGET: &str = "wasm32-unknown-unknown";
 /// What a toolchain that comes from the system's packages is called in rustup.
 const SYSTEM_TOOLCHAIN: &str = "system-wasm";
@@ -180,7 +181,7 @@ fn wasm_bindgen() -> Result<()> {
 }
 
 /// Compiled without much optimization: cargo-leptos takes half an hour with it. With the versions of
-/// its lock file; where those need a newer Rust or are not to be had, with others that fit.
+/// its lock file; where one of those is not to be had, with others.
 fn install(name: &str, version: &str) -> Result<()> {
     step(&format!("{name} {version}, from source"), || {
         let install = |locked: Option<&str>| {
@@ -188,7 +189,6 @@ fn install(name: &str, version: &str) -> Result<()> {
                 .args(["install", name, "--version", version])
                 .args(locked)
                 .env("CARGO_TARGET_DIR", root().join("target/tools"))
-                .env("CARGO_RESOLVER_INCOMPATIBLE_RUST_VERSIONS", "fallback")
                 .env("CARGO_PROFILE_RELEASE_LTO", "off")
                 .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
                 .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1"))
