@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use leptos_meta::{HashedStylesheet, Meta, MetaTags, Title, provide_meta_context};
 use leptos_router::{
+    SsrMode,
     components::{Route, Router, Routes},
     path,
 };
@@ -10,7 +11,7 @@ use leptos_router::{
 use crate::{
     components::{FlashGroup, SiteHeader},
     error::AppError,
-    pages::{ErrorPage, HomePage, MessagesPage, NotFoundPage},
+    pages::{ErrorPage, HomePage, MessagesPage, NotFoundPage, RacePage, SessionPage},
 };
 
 pub fn shell(options: LeptosOptions) -> impl IntoView {
@@ -63,7 +64,9 @@ fn Pages() -> impl IntoView {
         <Router>
             <Routes fallback=NotFoundPage>
                 <Route path=path!("") view=HomePage />
+                <Route path=path!("race") view=RacePage ssr=SsrMode::Async />
                 <Route path=path!("messages") view=MessagesPage />
+                <Route path=path!("session") view=SessionPage ssr=SsrMode::Async />
             </Routes>
         </Router>
     }

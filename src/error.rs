@@ -16,7 +16,9 @@ pub enum AppError {
     Message { status: u16, text: String },
     #[error("There is no page at this address.")]
     NotFound,
-    #[error("Something went wrong on our side. Please try again in a moment.")]
+    #[error("Our notes can't be reached. Please try again in a moment.")]
+    Unavailable,
+    #[error("Something went wrong on our side.")]
     Internal,
 }
 
@@ -26,8 +28,15 @@ impl AppError {
             Self::Form(_) => 400,
             Self::Message { status, .. } => *status,
             Self::NotFound => 404,
+            Self::Unavailable => 503,
             Self::Internal => 500,
         }
+    }
+
+    /// Gives the page that is being rendered the status of this error.
+    pub fn set_status(&self) {
+        #[cfg(feature = "ssr")]
+        server::set_status(self.status());
     }
 }
 
@@ -47,9 +56,35 @@ impl FromServerFnError for AppError {
 
 #[cfg(feature = "ssr")]
 mod server {
+    use axum::http::StatusCode;
+    use leptos::prelude::use_context;
+    use leptos_axum::ResponseOptions;
     use leptos_flash::FlashError;
 
     use super::AppError;
+
+    pub fn set_status(status: u16) {
+        if let (Some(response), Ok(status)) = (
+            use_context::<ResponseOptions>(),
+            StatusCode::from_u16(status),
+        ) {
+            response.set_status(status);
+        }
+    }
+
+    impl From<tower_sessions::session::Error> for AppError {
+        fn from(error: tower_sessions::session::Error) -> Self {
+            tracing::error!("session: {error}");
+            Self::Unavailable
+        }
+    }
+
+    impl From<tower_sessions::session_store::Error> for AppError {
+        fn from(error: tower_sessions::session_store::Error) -> Self {
+            tracing::error!("session store: {error}");
+            Self::Unavailable
+        }
+    }
 
     impl From<FlashError> for AppError {
         fn from(error: FlashError) -> Self {

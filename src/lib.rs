@@ -4,6 +4,7 @@ pub mod app;
 pub mod components;
 pub mod error;
 pub mod pages;
+pub mod race;
 
 #[cfg(feature = "ssr")]
 pub mod config;

@@ -4,13 +4,13 @@ use axum::{
     Router,
     body::{Body, to_bytes},
     extract::{FromRef, Request, State},
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderValue, StatusCode, Uri, header, request::Parts},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::get,
 };
 use leptos::{config::LeptosOptions, prelude::*, server_fn::error::SERVER_FN_ERROR_HEADER};
-use leptos_axum::{LeptosRoutes, generate_route_list};
+use leptos_axum::{LeptosRoutes, file_and_error_handler_with_context, generate_route_list};
 use leptos_flash::{FlashLayer, PostgresSessionStore};
 use sqlx::PgPool;
 use tower_http::{
@@ -23,14 +23,17 @@ use crate::{
     app::{App, shell},
     config::Config,
     error::AppError,
+    pages::messages::server::hop,
     session::session_layer,
 };
 
-/// What the handlers share.
+/// What the handlers and pages share.
 #[derive(Clone, FromRef)]
-struct AppState {
-    leptos: LeptosOptions,
-    pool: PgPool,
+pub struct AppState {
+    pub leptos: LeptosOptions,
+    pub config: Config,
+    pub pool: PgPool,
+    pub session_store: PostgresSessionStore,
 }
 
 /// The whole app. The last layer is the outermost: a request passes the session, then the flash
@@ -43,14 +46,26 @@ pub fn router(
 ) -> Router {
     let state = AppState {
         leptos: config.leptos.clone(),
+        config: config.clone(),
         pool,
+        session_store: session_store.clone(),
     };
     let options = state.leptos.clone();
+    let context = {
+        let state = state.clone();
+        move || provide_context(state.clone())
+    };
     let pages = Router::new()
-        .leptos_routes(&state, generate_route_list(App), move || {
-            shell(options.clone())
-        })
-        .fallback(leptos_axum::file_and_error_handler::<AppState, _>(shell))
+        .route("/messages/hop/{hop}", get(hop))
+        .leptos_routes_with_context(
+            &state,
+            generate_route_list(App),
+            context.clone(),
+            move || shell(options.clone()),
+        )
+        .fallback(file_and_error_handler_with_context::<AppState, _>(
+            context, shell,
+        ))
         .layer(middleware::from_fn_with_state(
             state.clone(),
             explain_failed_forms,
@@ -99,6 +114,24 @@ async fn readyz(State(pool): State<PgPool>) -> Result<&'static str, (StatusCode,
     }
 }
 
+/// Redirects to the page that a form was on, with a `fragment` such as `#part`.
+pub fn redirect_back(fragment: &str) {
+    let page = use_context::<Parts>().and_then(|parts| {
+        let referer: Uri = parts
+            .headers
+            .get(header::REFERER)?
+            .to_str()
+            .ok()?
+            .parse()
+            .ok()?;
+        referer.path_and_query().map(ToString::to_string)
+    });
+    let back = format!("{}{fragment}", page.as_deref().unwrap_or("/"));
+    if leptos_flash::redirect(&back).is_err() {
+        leptos_axum::redirect("/");
+    }
+}
+
 /// A form post without JavaScript that fails gets a page that says why, with the status it deserves.
 /// Leptos would redirect to the form with the error in the address (server_fn 0.8, lib.rs:327).
 async fn explain_failed_forms(
@@ -139,7 +172,7 @@ fn of_the_library(body: &[u8]) -> AppError {
     }
 }
 
-async fn error_page(options: LeptosOptions, uri: axum::http::Uri, error: AppError) -> Response {
+async fn error_page(options: LeptosOptions, uri: Uri, error: AppError) -> Response {
     let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let render = leptos_axum::render_app_async_with_context(
         move || provide_context(error.clone()),

@@ -1,6 +1,6 @@
 //! The browser's side: what has been shown, and how the server gets to know it.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 
 use leptos::{
     prelude::*,
@@ -18,7 +18,7 @@ use crate::{
 
 thread_local! {
     /// The list on the page. A browser page has one thread and one list.
-    static LIST: RefCell<Option<FlashMessages>> = const { RefCell::new(None) };
+    static LIST: Cell<Option<FlashMessages>> = const { Cell::new(None) };
     /// Whether a redirect of a server function stays on the page.
     static IN_PLACE: Cell<bool> = const { Cell::new(false) };
 }
@@ -30,14 +30,13 @@ pub fn page_messages() -> Vec<FlashMessage> {
     Vec::new()
 }
 
-pub fn attach(messages: &FlashMessages) {
-    LIST.set(Some(messages.clone()));
-    let messages = messages.clone();
+pub fn attach(messages: FlashMessages) {
+    LIST.set(Some(messages));
     // After hydration, which must find what the server rendered.
     request_animation_frame(move || {
         let seen = shown();
         messages.retain(|message| message.sticky || !seen.contains(&message.id));
-        remember(&messages.list.get_untracked());
+        remember(&messages.get_untracked());
         // A page from the back/forward cache comes back as it was left.
         let handle = window_event_listener_untyped("pageshow", move |event| {
             if event.unchecked_into::<PageTransitionEvent>().persisted() {
@@ -94,7 +93,7 @@ pub fn show_messages(response: &BrowserResponse) {
 
 /// Shows messages and notes it for the server. A page without a list leaves them to the next one.
 fn show(json: &[u8], with_redirect: bool) {
-    let Some(list) = LIST.with_borrow(Clone::clone) else {
+    let Some(list) = LIST.get() else {
         return;
     };
     let mut messages: Vec<FlashMessage> = serde_json::from_slice(json).unwrap_or_default();

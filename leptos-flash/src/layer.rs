@@ -24,7 +24,7 @@ use tower_sessions::Session;
 use crate::{
     FlashError, FlashKey, FlashMessage, FlashStore,
     delivery::{DeliveredBody, Deliveries},
-    redirect::is_local,
+    local::is_local,
     request::{Kind, shown_ids},
     session_store::flash_key_of,
     store::{Lease, Leased, Owner},
@@ -552,27 +552,30 @@ pub async fn redirect_with(path: &str, message: FlashMessage) -> Result<(), Flas
         return Err(FlashError::NotLocal);
     }
     Flash::current()?.push(message).await?;
-    redirect_to(path);
-    Ok(())
+    redirect(path)
 }
 
-/// As `leptos_axum::redirect`, which wants `text/html` in `Accept` and answers a form post by curl
-/// with 200; and 303 is what says that the next request is a GET (RFC 9110, 15.4.4).
-fn redirect_to(path: &str) {
+/// Redirects to a page of this site, in a Leptos server function.
+///
+/// As `leptos_axum::redirect`, but that one answers a form post with 302, or by curl with 200; 303
+/// says that the next request is a GET (RFC 9110, 15.4.4).
+///
+/// # Errors
+/// [`FlashError::NotLocal`] when `path` leaves this site.
+pub fn redirect(path: &str) -> Result<(), FlashError> {
+    if !is_local(path) {
+        return Err(FlashError::NotLocal);
+    }
     leptos_axum::redirect(path);
-    let by_hydrated_code = use_context::<Parts>()
-        .and_then(|parts| {
-            parts
-                .headers
-                .get(header::ACCEPT)?
-                .to_str()
-                .ok()
-                .map(str::to_owned)
-        })
-        .is_some_and(|accept| accept.contains("application/json"));
+    let by_hydrated_code = use_context::<Parts>().is_some_and(|parts| {
+        let accept = parts.headers.get(header::ACCEPT);
+        (accept.and_then(|accept| accept.to_str().ok()))
+            .is_some_and(|accept| accept.contains("application/json"))
+    });
     if let (Some(response), false) = (use_context::<ResponseOptions>(), by_hydrated_code) {
         response.set_status(StatusCode::SEE_OTHER);
     }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ mod delivery;
 #[cfg(feature = "ssr")]
 mod request;
 
-mod redirect;
+mod local;
 
 mod wire;
 
@@ -39,17 +39,17 @@ mod browser;
 pub mod testing;
 
 pub use client::FlashClient;
+pub use local::is_local;
 pub use message::{FlashMessage, InvalidLevel, Level, LevelName, Link};
 pub use provider::{
     DismissFlash, FlashMessages, dismiss_flash, page_messages, provide_flash, use_flash,
 };
-pub use redirect::is_local;
 
 #[cfg(feature = "ssr")]
 pub use {
     error::FlashError,
-    layer::{Flash, FlashLayer, FlashService, redirect_with},
+    layer::{Flash, FlashLayer, FlashService, redirect, redirect_with},
     purge::purge_every,
-    session_store::PostgresSessionStore,
+    session_store::{PostgresSessionStore, created},
     store::{FlashKey, FlashStore},
 };

@@ -23,7 +23,7 @@ pub fn page_messages() -> Vec<FlashMessage> {
 /// The messages are part of the first HTML, whatever the `SsrMode`, and hydrate without a request.
 pub fn provide_flash() -> FlashMessages {
     let messages = FlashMessages::new(SharedValue::new(page_messages).into_inner());
-    provide_context(messages.clone());
+    provide_context(messages);
     side::navigates_in_place();
     messages
 }
@@ -37,11 +37,11 @@ pub fn use_flash() -> FlashMessages {
 }
 
 /// The messages on the page, a reactive list in the order of the pushes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct FlashMessages {
-    pub(crate) list: ArcRwSignal<Vec<FlashMessage>>,
+    list: RwSignal<Vec<FlashMessage>>,
     /// Ids of messages that came with a redirect and outlast it.
-    redirected: ArcStoredValue<Vec<i64>>,
+    redirected: StoredValue<Vec<i64>>,
 }
 
 impl FlashMessages {
@@ -50,16 +50,21 @@ impl FlashMessages {
     /// those that this tab has shown before.
     pub fn new(initial: Vec<FlashMessage>) -> Self {
         let messages = Self {
-            list: ArcRwSignal::new(initial),
-            redirected: ArcStoredValue::new(Vec::new()),
+            list: RwSignal::new(initial),
+            redirected: StoredValue::new(Vec::new()),
         };
-        side::attach(&messages);
+        side::attach(messages);
         messages
     }
 
     /// The messages, tracked.
     pub fn get(&self) -> Vec<FlashMessage> {
         self.list.get()
+    }
+
+    /// The messages, not tracked.
+    pub fn get_untracked(&self) -> Vec<FlashMessage> {
+        self.list.get_untracked()
     }
 
     /// Takes a message off the page, a sticky one off every page.
@@ -102,7 +107,7 @@ impl FlashMessages {
     /// # }
     /// ```
     pub fn end_with_page(&self, pathname: Memo<String>) {
-        let messages = self.clone();
+        let messages = *self;
         Effect::new(move |first: Option<()>| {
             // Read, not only tracked: a memo that was never read notices nothing.
             pathname.read();
@@ -179,7 +184,7 @@ pub(crate) mod server {
     }
 
     // The rest is for the browser alone.
-    pub fn attach(_: &FlashMessages) {}
+    pub fn attach(_: FlashMessages) {}
     pub fn navigates_in_place() {}
     pub fn dismiss(_: i64) {}
     pub fn ask_for_messages(_: &BrowserRequest) {}

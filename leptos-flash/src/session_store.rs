@@ -4,6 +4,7 @@ use std::{collections::HashMap, fmt};
 
 use async_trait::async_trait;
 use sqlx::PgPool;
+use time::OffsetDateTime;
 use tower_sessions::{
     ExpiredDeletion, SessionStore,
     session::{Id, Record},
@@ -33,6 +34,15 @@ pub struct PostgresSessionStore {
 
 /// Where the flash key is in a session's data.
 const DATA_KEY: &str = "leptos-flash.key";
+
+/// Where the time of its birth is, in seconds since 1970.
+const CREATED: &str = "leptos-flash.created";
+
+/// When a session was born; renewing its id doesn't change that. None for a session that the plain
+/// `PostgresStore` wrote.
+pub fn created(record: &Record) -> Option<OffsetDateTime> {
+    OffsetDateTime::from_unix_timestamp(record.data.get(CREATED)?.as_i64()?).ok()
+}
 
 impl PostgresSessionStore {
     /// A store in schema `tower_sessions`, table `session`, as `PostgresStore`'s.
@@ -75,6 +85,8 @@ impl SessionStore for PostgresSessionStore {
     async fn create(&self, record: &mut Record) -> Result<()> {
         let key = *flash_key(&mut record.data).get_or_insert_with(Uuid::new_v4);
         record.data.insert(DATA_KEY.into(), key.to_string().into());
+        let now = OffsetDateTime::now_utc().unix_timestamp();
+        (record.data.entry(CREATED.into())).or_insert_with(|| now.into());
         loop {
             record.id = Id::default();
             let created = sqlx::query(&self.sql.insert)

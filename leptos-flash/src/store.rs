@@ -8,7 +8,7 @@ use tower_sessions::session::Id;
 use uuid::Uuid;
 
 use crate::{
-    FlashError, FlashMessage, Level, Link, purge::delete_in_batches, redirect::is_local,
+    FlashError, FlashMessage, Level, Link, local::is_local, purge::delete_in_batches,
     session_store::Table,
 };
 

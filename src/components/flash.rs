@@ -1,7 +1,16 @@
-//! The flash messages of a page: rendered by the server, dismissed in the browser.
+//! The flash messages of a page: rendered by the server, brought to life by an island.
 
-use leptos::{ev::SubmitEvent, prelude::*, server_fn::ServerFn};
-use leptos_flash::{DismissFlash, FlashMessage, FlashMessages, Level, page_messages};
+use leptos::{
+    ev::{FocusEvent, KeyboardEvent, MouseEvent, SubmitEvent},
+    html::Section,
+    prelude::*,
+    server_fn::ServerFn,
+};
+use leptos_flash::{FlashMessage, FlashMessages, Level, page_messages};
+use wasm_bindgen::JsCast;
+use web_sys::{Element, HtmlElement};
+
+use crate::error::AppError;
 
 /// The messages that wait for this page, once, before its heading.
 #[component]
@@ -9,56 +18,94 @@ pub fn FlashGroup() -> impl IntoView {
     view! { <FlashList messages=page_messages() /> }
 }
 
-/// What lives in the browser: the list, and the buttons that dismiss.
+/// What lives in the browser: dismissing, focus, announcements.
 #[island]
 fn FlashList(messages: Vec<FlashMessage>) -> impl IntoView {
     let flash = FlashMessages::new(messages);
-    let each = {
-        let flash = flash.clone();
-        move || flash.get()
+    let section = NodeRef::<Section>::new();
+    let focus = FocusKeeper::new(section);
+    let several = move || flash.get().len() > 1;
+    let dismiss_all = move |_: MouseEvent| {
+        flash.clear();
+        focus.leave();
     };
-    let hydrated = RwSignal::new(false);
-    Effect::new(move || hydrated.set(true));
+    let on_keydown = move |event: KeyboardEvent| {
+        if event.key() == "Escape"
+            && let Some(id) = focused_message()
+        {
+            focus.step_aside(id);
+            flash.dismiss(id);
+        }
+    };
     view! {
-        <section class="flashes" aria-label="Messages" data-hydrated=move || hydrated.get()>
-            <For each key=|message| message.id let:message>
-                <FlashItem flash=flash.clone() message />
-            </For>
+        <section
+            class="flashes"
+            id="flashes"
+            aria-label="Messages"
+            tabindex="-1"
+            node_ref=section
+            on:focusin=move |event| focus.came_from(&event)
+            on:keydown=on_keydown
+        >
+            <form
+                method="post"
+                action=DismissMessages::PATH
+                on:submit=|event: SubmitEvent| event.prevent_default()
+            >
+                <ul>
+                    <For each=move || flash.get() key=|message| message.id let:message>
+                        <FlashItem flash message focus />
+                    </For>
+                </ul>
+                <Show when=several>
+                    <button
+                        class="flash-dismiss-all"
+                        name="dismiss"
+                        value="all"
+                        on:click=dismiss_all
+                    >
+                        "Dismiss all"
+                    </button>
+                </Show>
+            </form>
         </section>
+        <Announcer flash />
     }
 }
 
 #[component]
-fn FlashItem(flash: FlashMessages, message: FlashMessage) -> impl IntoView {
+fn FlashItem(flash: FlashMessages, message: FlashMessage, focus: FocusKeeper) -> impl IntoView {
+    // The form brings it back: what is not dismissed stays, without JavaScript too.
+    let kept = serde_json::to_string(&message).unwrap_or_default();
     let FlashMessage {
         id,
         level,
         text,
         title,
         link,
+        sticky,
         ..
     } = message;
     let word = word(&level);
-    let heading = title.unwrap_or_else(|| word.clone());
-    let dismiss = move |event: SubmitEvent| {
-        event.prevent_default();
+    let label = format!("Dismiss {word}: {}", title.as_ref().unwrap_or(&text));
+    let dismiss = move |_: MouseEvent| {
+        focus.step_aside(id);
         flash.dismiss(id);
     };
     view! {
-        <article class=format!("flash flash-{level}") data-flash-id=id>
+        <li class=format!("flash flash-{level}") class:flash-sticky=sticky data-flash-id=id>
             <span class="flash-icon" aria-hidden="true"></span>
             <div class="flash-body">
-                <strong class="flash-heading">{heading}</strong>
+                <strong class="flash-word">{word}</strong>
+                {title.map(|title| view! { <strong class="flash-title">{title}</strong> })}
                 <p class="flash-text">{text}</p>
-                {link.map(|link| view! { <a href=link.href>{link.text}</a> })}
+                {link.map(|link| view! { <a class="flash-link" href=link.href>{link.text}</a> })}
             </div>
-            <form method="post" action=DismissFlash::PATH on:submit=dismiss>
-                <input type="hidden" name="id" value=id />
-                <button class="flash-dismiss" aria-label=format!("Dismiss message: {word}")>
-                    <span aria-hidden="true">"×"</span>
-                </button>
-            </form>
-        </article>
+            <input type="hidden" name="messages[]" value=kept />
+            <button class="flash-dismiss" name="dismiss" value=id aria-label=label on:click=dismiss>
+                <span aria-hidden="true">"×"</span>
+            </button>
+        </li>
     }
 }
 
@@ -71,4 +118,178 @@ fn word(level: &Level) -> String {
         Level::Error => "Error".into(),
         Level::Other(_) => level.to_string(),
     }
+}
+
+/// Two live regions that are empty in the first HTML: a screen reader announces only what changes.
+/// They are filled two frames after hydration, and after each arrival, then emptied again, so that
+/// nobody comes across the text a second time.
+#[component]
+fn Announcer(flash: FlashMessages) -> impl IntoView {
+    let polite = RwSignal::new(String::new());
+    let assertive = RwSignal::new(String::new());
+    let announced = StoredValue::new(Vec::<i64>::new());
+    let announce = move |messages: Vec<FlashMessage>| {
+        let mut known = announced.write_value();
+        let (mut calm, mut urgent) = (Vec::new(), Vec::new());
+        for message in messages {
+            if !known.contains(&message.id) {
+                known.push(message.id);
+                let text = format!("{}: {}", word(&message.level), message.text);
+                if message.level >= Level::Warning {
+                    &mut urgent
+                } else {
+                    &mut calm
+                }
+                .push(text);
+            }
+        }
+        for (region, texts) in [(polite, calm), (assertive, urgent)] {
+            if !texts.is_empty() {
+                region.set(texts.join(". "));
+                set_timeout(move || region.set(String::new()), ANNOUNCEMENT);
+            }
+        }
+    };
+    Effect::new(move || {
+        flash.get();
+        // The first frame takes off what this tab has shown before.
+        request_animation_frame(move || {
+            request_animation_frame(move || announce(flash.get_untracked()));
+        });
+    });
+    view! {
+        <div class="visually-hidden" role="status">{move || polite.get()}</div>
+        <div class="visually-hidden" role="alert">{move || assertive.get()}</div>
+    }
+}
+
+/// Long enough for a screen reader to read the region.
+const ANNOUNCEMENT: std::time::Duration = std::time::Duration::from_secs(3);
+
+/// Where the focus goes when a message leaves: to the next message, the one before, back to where
+/// it came from, to the page's heading; never to nowhere. F6 goes to the messages and back.
+#[derive(Clone, Copy)]
+struct FocusKeeper {
+    section: NodeRef<Section>,
+    before: StoredValue<Option<HtmlElement>, LocalStorage>,
+}
+
+impl FocusKeeper {
+    fn new(section: NodeRef<Section>) -> Self {
+        let keeper = Self {
+            section,
+            before: StoredValue::new_local(None),
+        };
+        Effect::new(move || {
+            if let Some(section) = section.get() {
+                // For tests: the messages are alive.
+                _ = section.set_attribute("data-hydrated", "");
+            }
+            let keydown = window_event_listener(leptos::ev::keydown, move |event| {
+                if event.key() == "F6" && keeper.toggle() {
+                    event.prevent_default();
+                }
+            });
+            on_cleanup(move || keydown.remove());
+        });
+        keeper
+    }
+
+    /// Remembers what had the focus before the messages got it.
+    fn came_from(&self, event: &FocusEvent) {
+        let from = event
+            .related_target()
+            .and_then(|from| from.dyn_into::<HtmlElement>().ok());
+        if let (Some(from), Some(section)) = (from, self.section.get_untracked())
+            && !section.contains(Some(&from))
+        {
+            self.before.set_value(Some(from));
+        }
+    }
+
+    fn toggle(&self) -> bool {
+        let Some(section) = self.section.get_untracked() else {
+            return false;
+        };
+        if section.contains(document().active_element().as_deref()) {
+            self.leave();
+            return true;
+        }
+        let any = matches!(section.query_selector(".flash"), Ok(Some(_)));
+        if any {
+            _ = section.focus();
+        }
+        any
+    }
+
+    /// To the neighbour of a message that is about to leave.
+    fn step_aside(&self, id: i64) {
+        let Some(message) = by_id(id) else { return };
+        let neighbour = message
+            .next_element_sibling()
+            .or(message.previous_element_sibling());
+        let button = neighbour.and_then(|flash| flash.query_selector(".flash-dismiss").ok()?);
+        match button.and_then(|button| button.dyn_into::<HtmlElement>().ok()) {
+            Some(button) => _ = button.focus(),
+            None => self.leave(),
+        }
+    }
+
+    fn leave(&self) {
+        let before = self
+            .before
+            .get_value()
+            .filter(|element| element.is_connected());
+        let heading = || {
+            document()
+                .query_selector("h1")
+                .ok()??
+                .dyn_into::<HtmlElement>()
+                .ok()
+        };
+        if let Some(element) = before.or_else(heading) {
+            _ = element.focus();
+        }
+    }
+}
+
+fn by_id(id: i64) -> Option<Element> {
+    document()
+        .query_selector(&format!("[data-flash-id=\"{id}\"]"))
+        .ok()?
+}
+
+fn focused_message() -> Option<i64> {
+    let message = document()
+        .active_element()?
+        .closest("[data-flash-id]")
+        .ok()??;
+    message.get_attribute("data-flash-id")?.parse().ok()
+}
+
+/// Without JavaScript: the page comes back without the dismissed message and with the others.
+#[server(name = DismissMessages, prefix = "/api", endpoint = "dismiss_messages")]
+pub async fn dismiss_messages(
+    /// The id of a message, or `all`.
+    dismiss: String,
+    /// The messages that the page showed, as JSON.
+    #[server(default)]
+    messages: Vec<String>,
+) -> Result<(), AppError> {
+    use leptos_flash::Flash;
+
+    let flash = Flash::current()?;
+    for message in messages {
+        let message: FlashMessage = serde_json::from_str(&message)
+            .map_err(|_| AppError::Form("a message is not as the page sent it".to_owned()))?;
+        let dismissed = dismiss == "all" || dismiss == message.id.to_string();
+        match (dismissed, message.sticky) {
+            (true, true) => flash.dismiss(message.id).await?,
+            (false, false) => flash.push(message).await?,
+            // Shown and deleted, or still there.
+            (true, false) | (false, true) => {}
+        }
+    }
+    crate::router::redirect_back("#flashes");
+    Ok(())
 }

@@ -11,7 +11,9 @@ pub fn SiteHeader() -> impl IntoView {
             </a>
             <nav aria-label="Pages">
                 <a href="/">"Start"</a>
+                <a href="/race">"Race"</a>
                 <a href="/messages">"Messages"</a>
+                <a href="/session">"Session"</a>
             </nav>
         </header>
     }

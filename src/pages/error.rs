@@ -13,7 +13,7 @@ pub fn ErrorPage(error: AppError) -> impl IntoView {
     };
     view! {
         <Title text=heading />
-        <h1>{heading}</h1>
+        <h1 tabindex="-1">{heading}</h1>
         <p class="lead">{error.to_string()}</p>
         <p>"Messages that wait for you are kept for the next page."</p>
         <p>
@@ -25,4 +25,11 @@ pub fn ErrorPage(error: AppError) -> impl IntoView {
 #[component]
 pub fn NotFoundPage() -> impl IntoView {
     view! { <ErrorPage error=AppError::NotFound /> }
+}
+
+/// A part of a page that could not be had, with the status of the failure.
+#[component]
+pub fn Failed(error: AppError) -> impl IntoView {
+    error.set_status();
+    view! { <p class="lead">{error.to_string()}</p> }
 }

@@ -6,7 +6,7 @@ use leptos_meta::Title;
 pub fn HomePage() -> impl IntoView {
     view! {
         <Title text="A session is a race" />
-        <h1>"A session is a race"</h1>
+        <h1 tabindex="-1">"A session is a race"</h1>
         <p class="lead">
             "At the start you get a bib with a number. At each checkpoint an official notes that
             number, and what they note belongs to you for as long as the race lasts."
@@ -29,7 +29,9 @@ pub fn HomePage() -> impl IntoView {
             </li>
         </ol>
         <p>
-            <a class="button" href="/messages">"Send yourself a message"</a>
+            <a class="button" href="/race">"Pick up a bib"</a>
+            " "
+            <a class="button button-quiet" href="/messages">"Send yourself a message"</a>
         </p>
     }
 }

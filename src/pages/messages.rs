@@ -1,9 +1,10 @@
-use leptos::{prelude::*, server_fn::ServerFn};
+use leptos::{prelude::*, server_fn::ServerFn, task::spawn_local};
+use leptos_flash::FlashClient;
 use leptos_meta::Title;
 
 use crate::error::AppError;
 
-/// `/messages`: a form that pushes a message. The next page shows it.
+/// `/messages`: the desk, where every kind of message can be tried.
 #[component]
 pub fn MessagesPage() -> impl IntoView {
     let levels = [
@@ -11,21 +12,22 @@ pub fn MessagesPage() -> impl IntoView {
         ("success", "Success"),
         ("warning", "Warning"),
         ("error", "Error"),
+        ("checkpoint", "A level of your own"),
     ];
     view! {
         <Title text="Messages" />
-        <h1>"Messages"</h1>
+        <h1 tabindex="-1">"Messages"</h1>
         <p class="lead">
             "Write a note to your own next page. The server stores it, answers with a redirect, and
             the page that follows shows it once."
         </p>
         <form class="form" method="post" action=PushMessage::PATH>
-            <fieldset class="levels">
+            <fieldset class="choices">
                 <legend>"Level"</legend>
                 {levels
                     .map(|(level, word)| {
                         view! {
-                            <label class=format!("level level-{level}")>
+                            <label>
                                 <input type="radio" name="level" value=level checked=level == "info" />
                                 {word}
                             </label>
@@ -34,17 +36,165 @@ pub fn MessagesPage() -> impl IntoView {
             </fieldset>
             <label for="text">"Text"</label>
             <textarea id="text" name="text" rows="3" required maxlength="2000"></textarea>
+            <fieldset class="choices">
+                <legend>"And"</legend>
+                <label>
+                    <input type="checkbox" name="sticky" value="true" />
+                    "stays until it is dismissed"
+                </label>
+                <label>
+                    <input type="checkbox" name="link" value="true" />
+                    "with a link to the race"
+                </label>
+            </fieldset>
             <button class="button">"Push the message"</button>
+        </form>
+        <h2>"Other ways"</h2>
+        <ul class="ways">
+            <li>
+                <form method="post" action=PushFive::PATH>
+                    <button class="button button-quiet">"Five at once"</button>
+                </form>
+                "In one request, shown in their order."
+            </li>
+            <li>
+                <form method="post" action=PushOverRedirects::PATH>
+                    <button class="button button-quiet">"Over two redirects"</button>
+                </form>
+                "Each hop adds one; the page at the end shows all."
+            </li>
+            <li>
+                <form method="post" action=PushAndFail::PATH>
+                    <button class="button button-quiet">"From a failure"</button>
+                </form>
+                "The server function fails; its message waits for your next page."
+            </li>
+            <li>
+                <FetchButton />
+                "Hydrated code calls a server function; its answer brings the message, without another
+                request."
+            </li>
+        </ul>
+    }
+}
+
+/// Calls a server function without loading a page; without JavaScript the same form loads one.
+#[island]
+fn FetchButton() -> impl IntoView {
+    view! {
+        <form
+            method="post"
+            action=PushByFetch::PATH
+            on:submit=|event| {
+                event.prevent_default();
+                spawn_local(async {
+                    // A failure is a message too, or nothing that this button could add.
+                    _ = push_by_fetch().await;
+                });
+            }
+        >
+            <button class="button button-quiet">"Without a page load"</button>
         </form>
     }
 }
 
 /// Pushes a message for the next page and goes there.
 #[server(name = PushMessage, prefix = "/api", endpoint = "push_message")]
-pub async fn push_message(level: String, text: String) -> Result<(), AppError> {
-    use leptos_flash::{FlashError, FlashMessage, redirect_with};
+pub async fn push_message(
+    level: String,
+    text: String,
+    #[server(default)] sticky: bool,
+    #[server(default)] link: bool,
+) -> Result<(), AppError> {
+    use leptos_flash::{FlashError, FlashMessage};
 
-    let level = level.parse().map_err(FlashError::from)?;
-    redirect_with("/messages", FlashMessage::new(level, text)).await?;
-    Ok(())
+    let mut message = FlashMessage::new(level.parse().map_err(FlashError::from)?, text);
+    if sticky {
+        message = message.sticky();
+    }
+    if link {
+        message = message.link("/race", "To the race");
+    }
+    server::redirect_with("/messages", message).await
+}
+
+#[server(name = PushFive, prefix = "/api", endpoint = "push_five")]
+pub async fn push_five() -> Result<(), AppError> {
+    server::push_five().await
+}
+
+#[server(name = PushOverRedirects, prefix = "/api", endpoint = "push_over_redirects")]
+pub async fn push_over_redirects() -> Result<(), AppError> {
+    let start = leptos_flash::FlashMessage::info("From the form post.");
+    server::redirect_with("/messages/hop/1", start).await
+}
+
+#[server(name = PushAndFail, prefix = "/api", endpoint = "push_and_fail")]
+pub async fn push_and_fail() -> Result<(), AppError> {
+    server::push_and_fail().await
+}
+
+#[server(name = PushByFetch, prefix = "/api", endpoint = "push_by_fetch", client = FlashClient)]
+pub async fn push_by_fetch() -> Result<(), AppError> {
+    server::push_by_fetch().await
+}
+
+#[cfg(feature = "ssr")]
+pub mod server {
+    use axum::{extract::Path, response::Redirect};
+    use leptos_flash::{Flash, FlashError, FlashMessage, Level};
+
+    use super::AppError;
+
+    pub async fn redirect_with(path: &str, message: FlashMessage) -> Result<(), AppError> {
+        Ok(leptos_flash::redirect_with(path, message).await?)
+    }
+
+    pub async fn push_five() -> Result<(), AppError> {
+        let flash = Flash::current()?;
+        let levels = [
+            Level::Info,
+            Level::Success,
+            Level::Warning,
+            Level::Error,
+            Level::Info,
+        ];
+        for (level, number) in levels.into_iter().zip(1..) {
+            flash
+                .push(FlashMessage::new(
+                    level,
+                    format!("Number {number} of five."),
+                ))
+                .await?;
+        }
+        Ok(leptos_flash::redirect("/messages")?)
+    }
+
+    /// `/messages/hop/{hop}`: a redirect that adds a message, twice.
+    pub async fn hop(Path(hop): Path<u8>, flash: Flash) -> Result<Redirect, FlashError> {
+        let to = if hop == 1 {
+            "/messages/hop/2"
+        } else {
+            "/messages"
+        };
+        flash
+            .redirect(to, FlashMessage::info(format!("From redirect {hop}.")))
+            .await
+    }
+
+    pub async fn push_and_fail() -> Result<(), AppError> {
+        Flash::current()?
+            .error("The server function failed, as you asked it to.")
+            .await?;
+        Err(AppError::Message {
+            status: 422,
+            text: "The server function failed, as you asked it to. Its message waits for your next page.".to_owned(),
+        })
+    }
+
+    pub async fn push_by_fetch() -> Result<(), AppError> {
+        Ok(Flash::current()?
+            .success("Here without a page load.")
+            .await?)
+    }
 }

@@ -2,8 +2,12 @@
 
 mod error;
 mod home;
-mod messages;
+pub mod messages;
+mod race;
+mod session;
 
-pub use error::{ErrorPage, NotFoundPage};
+pub use error::{ErrorPage, Failed, NotFoundPage};
 pub use home::HomePage;
 pub use messages::MessagesPage;
+pub use race::RacePage;
+pub use session::SessionPage;

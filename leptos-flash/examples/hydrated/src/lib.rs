@@ -2,7 +2,7 @@
 //! `<Suspense>`. Its look is nothing at all; race-bib shows one.
 
 use leptos::prelude::*;
-use leptos_flash::{FlashClient, FlashMessage, provide_flash, use_flash};
+use leptos_flash::{FlashClient, provide_flash, use_flash};
 use leptos_router::{
     components::{A, Route, Router, Routes},
     hooks::use_location,
@@ -51,27 +51,13 @@ pub fn App() -> impl IntoView {
 fn Messages() -> impl IntoView {
     let flash = use_flash();
     flash.end_with_page(use_location().pathname);
-    let each = {
-        let flash = flash.clone();
-        move || flash.get()
-    };
     view! {
-        <For each key=|message| message.id let:message>
-            <Message flash=flash.clone() message />
+        <For each=move || flash.get() key=|message| message.id let:message>
+            <p class=format!("flash flash-{}", message.level) data-flash-id=message.id>
+                <span>{message.text}</span>
+                <button on:click=move |_| flash.dismiss(message.id)>"Dismiss"</button>
+            </p>
         </For>
-    }
-}
-
-#[component]
-fn Message(flash: leptos_flash::FlashMessages, message: FlashMessage) -> impl IntoView {
-    let FlashMessage {
-        id, level, text, ..
-    } = message;
-    view! {
-        <p class=format!("flash flash-{level}") data-flash-id=id>
-            <span>{text}</span>
-            <button on:click=move |_| flash.dismiss(id)>"Dismiss"</button>
-        </p>
     }
 }
 
@@ -111,7 +97,7 @@ async fn slow() -> Result<String, ServerFnError> {
 
 #[server(client = FlashClient)]
 async fn save(text: String, then: String) -> Result<(), ServerFnError> {
-    use leptos_flash::{Flash, redirect_with};
+    use leptos_flash::{Flash, FlashMessage, redirect_with};
 
     match then.as_str() {
         "redirect" => redirect_with("/other", FlashMessage::success(text)).await?,

@@ -1,4 +1,4 @@
-//! Redirects stay on this site.
+//! Redirects and links stay on this site.
 
 /// Whether a redirect or a link to `target` stays on this site.
 ///

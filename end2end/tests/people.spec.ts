@@ -1,0 +1,163 @@
+import AxeBuilder from "@axe-core/playwright";
+
+import { expect, test } from "./fixtures";
+
+const PAGES = ["/", "/race", "/messages", "/session", "/nowhere"];
+
+for (const scheme of ["light", "dark"] as const) {
+  test(`no page has a barrier that axe finds, ${scheme}`, async ({ page, messages, javaScriptEnabled }) => {
+    test.skip(!javaScriptEnabled, "axe runs in the page");
+    test.slow();
+    await page.emulateMedia({ colorScheme: scheme });
+    for (const path of PAGES) {
+      for (const level of ["info", "success", "warning", "error", "checkpoint"]) {
+        await messages.post({ level, text: `Message of level ${level}`, link: "true" });
+      }
+      await page.goto(path);
+      await expect(messages.all).toHaveCount(5);
+      await messages.hydrated();
+      await page.waitForTimeout(300); // the entrance of the messages
+      const { violations } = await new AxeBuilder({ page }).analyze();
+      expect(violations.map(({ id, nodes }) => [path, id, nodes.map((node) => node.html)])).toEqual([]);
+    }
+  });
+}
+
+test("a page with messages announces each once, calm or urgent, and never again", async ({ page, messages, javaScriptEnabled }) => {
+  test.skip(!javaScriptEnabled, "without JavaScript the messages are read where they stand");
+  await page.addInitScript(() => {
+    const heard: string[] = ((window as any).heard = []);
+    new MutationObserver(() => {
+      for (const region of document.querySelectorAll("[role=status], [role=alert]")) {
+        const text = region.textContent!.trim();
+        const entry = `${region.getAttribute("role")}: ${text}`;
+        if (text && heard.at(-1) !== entry && !heard.includes(entry)) heard.push(entry);
+      }
+    }).observe(document, { subtree: true, childList: true, characterData: true });
+  });
+  for (const [level, text] of [["info", "one"], ["error", "two"], ["success", "three"]]) {
+    await messages.post({ level, text });
+  }
+  const html = await (await page.request.get("/messages", { headers: { accept: "application/json" } })).text();
+  expect(html).toMatch(/role="status"[^>]*>\s*</);
+  await page.goto("/messages");
+  await expect
+    .poll(() => page.evaluate(() => (window as any).heard))
+    .toEqual(["status: Note: one. Success: three", "alert: Error: two"]);
+  // Emptied again, so that nobody comes across it twice.
+  await expect(page.getByRole("status")).toHaveText("", { timeout: 10_000 });
+  await page.reload();
+  await messages.hydrated();
+  await page.waitForTimeout(300);
+  expect(await page.evaluate(() => (window as any).heard)).toEqual([]);
+});
+
+test("the focus goes to the next message, then back to where it was", async ({ page, messages, javaScriptEnabled }) => {
+  test.skip(!javaScriptEnabled, "a form post loads the page anew");
+  for (const text of ["one", "two", "three"]) await messages.post({ level: "info", text });
+  await page.goto("/messages");
+  await messages.hydrated();
+  await page.getByLabel("Text").focus();
+  await page.keyboard.press("F6");
+  await expect(page.getByRole("region", { name: "Messages" })).toBeFocused();
+  await page.keyboard.press("Tab");
+  await expect(page.getByRole("button", { name: "Dismiss Note: one" })).toBeFocused();
+  await page.keyboard.press("Enter");
+  await expect(page.getByRole("button", { name: "Dismiss Note: two" })).toBeFocused();
+  await page.keyboard.press("Escape");
+  await expect(page.getByRole("button", { name: "Dismiss Note: three" })).toBeFocused();
+  await page.keyboard.press("Enter");
+  await expect(messages.all).toHaveCount(0);
+  await expect(page.getByLabel("Text")).toBeFocused();
+});
+
+test("dismissing one keeps the others, dismissing all keeps none", async ({ page, messages, javaScriptEnabled }) => {
+  for (const text of ["one", "two", "three"]) await messages.post({ level: "success", text });
+  await page.goto("/messages");
+  await messages.hydrated(javaScriptEnabled);
+  await page.getByRole("button", { name: "Dismiss Success: two" }).click();
+  await expect(messages.all.locator(".flash-text")).toHaveText(["one", "three"]);
+  expect(new URL(page.url()).pathname).toBe("/messages");
+  await page.getByRole("button", { name: "Dismiss all" }).click();
+  await expect(messages.all).toHaveCount(0);
+  await page.reload();
+  await expect(messages.all).toHaveCount(0);
+});
+
+test("a sticky message stays over pages and tabs until it is dismissed", async ({ page, context, messages, javaScriptEnabled }) => {
+  await messages.post({ level: "warning", text: "stays", sticky: "true" });
+  for (const path of PAGES.slice(0, 4)) {
+    await page.goto(path);
+    await expect(messages.all).toContainText("stays");
+  }
+  const tab = await context.newPage();
+  await tab.goto("/");
+  await expect(tab.locator("[data-flash-id]")).toContainText("stays");
+  await messages.hydrated(javaScriptEnabled);
+  const gone = javaScriptEnabled ? page.waitForResponse("**/api/dismiss_flash") : page.waitForURL("**/session*");
+  await messages.all.getByRole("button", { name: "Dismiss" }).click();
+  await gone;
+  await expect(messages.all).toHaveCount(0);
+  await tab.reload();
+  await expect(tab.locator("[data-flash-id]")).toHaveCount(0);
+});
+
+test("the desk's other ways bring their messages", async ({ page, messages, javaScriptEnabled }) => {
+  await page.goto("/messages");
+  await page.getByRole("button", { name: "Five at once" }).click();
+  await expect(messages.all).toHaveCount(5);
+  await page.getByRole("button", { name: "Over two redirects" }).click();
+  await expect(messages.all.locator(".flash-text")).toHaveText(["From the form post.", "From redirect 1.", "From redirect 2."]);
+  await page.getByRole("button", { name: "From a failure" }).click();
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("That didn't work");
+  await page.goto("/messages");
+  await expect(messages.all).toHaveClass(/flash-error/);
+  await messages.hydrated(javaScriptEnabled);
+  await page.getByRole("button", { name: "Without a page load" }).click();
+  await expect(messages.all.last()).toContainText("Here without a page load");
+});
+
+test("the back button shows nothing again", async ({ page, messages }) => {
+  await messages.push("Note", "once");
+  await expect(messages.all).toHaveCount(1);
+  await page.goto("/");
+  await page.goBack();
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Messages");
+  await expect(messages.all).toHaveCount(0);
+  await page.goForward();
+  await expect(messages.all).toHaveCount(0);
+});
+
+test("nothing moves for somebody who asked for that", async ({ page, messages }) => {
+  await page.emulateMedia({ reducedMotion: "reduce" });
+  await messages.post({ level: "info", text: "calm" });
+  await page.goto("/");
+  await expect(messages.all).toHaveCSS("transition-duration", "0s");
+});
+
+test("forced colours leave each message a border", async ({ page, messages }) => {
+  await page.emulateMedia({ forcedColors: "active" });
+  await messages.post({ level: "error", text: "bordered" });
+  await page.goto("/");
+  await expect(messages.all).toHaveCSS("border-top-style", "solid");
+  await expect(messages.all).toContainText("Error");
+});
+
+test("targets are large enough for a finger", async ({ page, messages }) => {
+  await messages.post({ level: "info", text: "tap" });
+  await page.goto("/race");
+  for (const target of await page.locator("button, nav a").all()) {
+    const box = (await target.boundingBox())!;
+    expect(Math.min(box.width, box.height)).toBeGreaterThanOrEqual(24);
+  }
+});
+
+test("no page scrolls sideways, at any length of words", async ({ page, messages }) => {
+  for (const path of PAGES) {
+    await messages.post({ level: "error", text: "Averyveryverylongword".repeat(20), link: "true" });
+    await page.goto(path);
+    await expect(messages.all).toHaveCount(1);
+    const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    expect(over, path).toBeLessThanOrEqual(0);
+  }
+});
