@@ -14,6 +14,7 @@ use leptos_axum::{LeptosRoutes, file_and_error_handler_with_context, generate_ro
 use leptos_flash::{FlashLayer, PostgresSessionStore};
 use sqlx::PgPool;
 use tower_http::{
+    limit::RequestBodyLimitLayer,
     services::{ServeDir, ServeFile},
     set_header::SetResponseHeaderLayer,
     trace::TraceLayer,
@@ -35,6 +36,9 @@ pub struct AppState {
     pub pool: PgPool,
     pub session_store: PostgresSessionStore,
 }
+
+/// The largest form, in bytes: a page's messages come back when one is dismissed.
+const MAX_BODY: usize = 256 * 1024;
 
 /// The whole app. The last layer is the outermost: a request passes the session, then the flash
 /// messages, then the forms, then it reaches a page. Files and health need none of them.
@@ -66,6 +70,7 @@ pub fn router(
         .fallback(file_and_error_handler_with_context::<AppState, _>(
             context, shell,
         ))
+        .layer(RequestBodyLimitLayer::new(MAX_BODY))
         .layer(middleware::from_fn_with_state(
             state.clone(),
             explain_failed_forms,
@@ -152,6 +157,13 @@ async fn explain_failed_forms(
         .insert(header::ACCEPT, HeaderValue::from_static("text/html"));
     let uri = request.uri().clone();
     let response = next.run(request).await;
+    if response.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        let text = format!(
+            "The form is too large: {} KiB are allowed.",
+            MAX_BODY / 1024
+        );
+        return error_page(options, uri, AppError::Message { status: 413, text }).await;
+    }
     if !response.headers().contains_key(SERVER_FN_ERROR_HEADER) {
         return response;
     }

@@ -12,6 +12,9 @@ use tracing_subscriber::EnvFilter;
 
 use crate::{config::Config, router::router};
 
+/// PostgreSQL's notices say at each start that the tables are there.
+const DEFAULT_LOG: &str = "info,sqlx::postgres::notice=warn";
+
 const PURGE_PERIOD: Duration = Duration::from_secs(15 * 60);
 
 /// Runs until SIGTERM or Ctrl-C.
@@ -22,7 +25,7 @@ const PURGE_PERIOD: Duration = Duration::from_secs(15 * 60);
 pub async fn run() -> Result<()> {
     let config = Config::from_env()?;
     tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()))
+        .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| DEFAULT_LOG.into()))
         .init();
 
     let pool = PgPoolOptions::new()

@@ -91,7 +91,9 @@ test("a message whose response got lost is shown by a later page", async ({ page
     await route.abort("connectionreset");
   });
   await page.getByLabel("Text").fill("lost");
+  const lost = page.waitForEvent("requestfailed");
   await page.getByRole("button", { name: "Save" }).click();
+  await lost;
   // The lease of 15 seconds has to run out.
   await expect(async () => {
     await page.goto(base + "/other");

@@ -1,5 +1,7 @@
 //! The flash messages of a page: rendered by the server, brought to life by an island.
 
+use std::cell::RefCell;
+
 use leptos::{
     ev::{FocusEvent, KeyboardEvent, MouseEvent, SubmitEvent},
     html::Section,
@@ -171,15 +173,17 @@ const ANNOUNCEMENT: std::time::Duration = std::time::Duration::from_secs(3);
 #[derive(Clone, Copy)]
 struct FocusKeeper {
     section: NodeRef<Section>,
-    before: StoredValue<Option<HtmlElement>, LocalStorage>,
+}
+
+thread_local! {
+    /// What had the focus before the messages got it. Not a `StoredValue`: on the server one that
+    /// holds an element panics when it is dropped in another thread.
+    static BEFORE: RefCell<Option<HtmlElement>> = const { RefCell::new(None) };
 }
 
 impl FocusKeeper {
     fn new(section: NodeRef<Section>) -> Self {
-        let keeper = Self {
-            section,
-            before: StoredValue::new_local(None),
-        };
+        let keeper = Self { section };
         Effect::new(move || {
             if let Some(section) = section.get() {
                 // For tests: the messages are alive.
@@ -203,7 +207,7 @@ impl FocusKeeper {
         if let (Some(from), Some(section)) = (from, self.section.get_untracked())
             && !section.contains(Some(&from))
         {
-            self.before.set_value(Some(from));
+            BEFORE.set(Some(from));
         }
     }
 
@@ -236,10 +240,7 @@ impl FocusKeeper {
     }
 
     fn leave(&self) {
-        let before = self
-            .before
-            .get_value()
-            .filter(|element| element.is_connected());
+        let before = BEFORE.take().filter(|element| element.is_connected());
         let heading = || {
             document()
                 .query_selector("h1")

@@ -9,3 +9,4 @@ mod limits;
 mod sessions;
 mod statements;
 mod support;
+mod testing;

@@ -58,6 +58,8 @@ pub struct Server {
     pub pool: PgPool,
     pub store: FlashStore,
     pub flash: FlashLayer,
+    /// The same, for requests without a network.
+    pub app: Router,
     task: JoinHandle<()>,
 }
 
@@ -86,14 +88,16 @@ impl Server {
         );
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
+        let served = app.clone();
         let task = tokio::spawn(async move {
-            axum::serve(listener, app).await.expect("it serves");
+            axum::serve(listener, served).await.expect("it serves");
         });
         Ok(Self {
             address,
             pool,
             store,
             flash,
+            app,
             task,
         })
     }
