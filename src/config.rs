@@ -2,8 +2,7 @@
 //! environment leaves out.
 //!
 //! - `DATABASE_URL`: the PostgreSQL server, `postgres://user:password@host:5432/database`.
-//! - `SESSION_SECRET`: signs the session cookie, 64 bytes at least. Several, separated by commas:
-//!   the first signs, all verify.
+//! - `SESSION_SECRET`: signs the session cookie, 64 bytes at least.
 //! - `LEPTOS_SITE_ADDR`: where to listen, 127.0.0.1:5500 by default.
 //! - `PORT`: the port on all interfaces; wins over `LEPTOS_SITE_ADDR`.
 //! - `LEPTOS_SITE_ROOT`: the folder of the built site, `target/site` by default.
@@ -17,7 +16,7 @@ use sqlx::postgres::PgConnectOptions;
 #[derive(Clone)]
 pub struct Config {
     pub database: PgConnectOptions,
-    pub secrets: Vec<String>,
+    pub secret: String,
     pub leptos: LeptosOptions,
 }
 
@@ -69,25 +68,14 @@ impl Config {
             }
         };
 
-        let secrets: Vec<String> = variable("SESSION_SECRET")
-            .map(|secrets| {
-                secrets
-                    .split(',')
-                    .map(|secret| secret.trim().to_owned())
-                    .collect()
-            })
-            .unwrap_or_default();
+        let secret = variable("SESSION_SECRET").unwrap_or_default();
         let make_one = "`openssl rand -hex 64` prints a fresh one.";
-        if secrets.is_empty() {
-            wrong.push(format!("SESSION_SECRET is not set. {make_one}"));
-        }
-        for (secret, number) in secrets.iter().zip(1..) {
-            if secret.len() < MIN_SECRET {
-                wrong.push(format!(
-                    "SESSION_SECRET: secret {number} has {} bytes, {MIN_SECRET} are needed. {make_one}",
-                    secret.len(),
-                ));
-            }
+        match secret.len() {
+            0 => wrong.push(format!("SESSION_SECRET is not set. {make_one}")),
+            bytes if bytes < MIN_SECRET => wrong.push(format!(
+                "SESSION_SECRET has {bytes} bytes, {MIN_SECRET} are needed. {make_one}"
+            )),
+            _ => {}
         }
 
         let mut site_addr = SocketAddr::from(([127, 0, 0, 1], 5500));
@@ -137,7 +125,7 @@ impl Config {
         match database {
             Some(database) if wrong.is_empty() => Ok(Self {
                 database,
-                secrets,
+                secret,
                 leptos,
             }),
             _ => Err(ConfigError(wrong)),

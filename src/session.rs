@@ -29,7 +29,7 @@ pub fn session_layer(
         .with_same_site(SameSite::Lax)
         .with_path("/")
         .with_expiry(Expiry::OnInactivity(Duration::weeks(2)))
-        .with_signed(Key::derive_from(config.secrets[0].as_bytes()))
+        .with_signed(Key::derive_from(config.secret.as_bytes()))
 }
 
 /// The session of the request, in a server function or while a page is rendered.

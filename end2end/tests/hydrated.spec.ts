@@ -102,6 +102,32 @@ test("a message whose response got lost is shown by a later page", async ({ page
   expect(troubles.splice(0)).toEqual([expect.stringContaining("/api/save"), expect.stringContaining("CONNECTION_RESET")]);
 });
 
+test("coming back shows nothing again, from the back/forward cache neither", async ({ page, messages, javaScriptEnabled }) => {
+  await save(page, "seen", "stay", javaScriptEnabled);
+  await expect(messages.all).toHaveCount(1);
+  if (javaScriptEnabled) {
+    // Playwright switches that cache off; this is the event of a page that comes out of it.
+    await page.evaluate(() => dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true })));
+    await expect(messages.all).toHaveCount(0);
+  }
+  await page.goto(base + "/other");
+  await page.goBack();
+  await expect(page.getByRole("heading", { name: "Home" })).toBeVisible();
+  await expect(messages.all).toHaveCount(0);
+});
+
+test("a reload while the page hydrates shows nothing again and breaks nothing", async ({ page, messages, javaScriptEnabled }) => {
+  await save(page, "before", "stay", javaScriptEnabled);
+  const action = await page.locator("form").getAttribute("action");
+  const form = { text: "on the first load", then: "stay" };
+  await page.request.post(base + action!, { form, headers: { accept: "text/html" }, maxRedirects: 0 });
+  await page.goto(base + "/other", { waitUntil: "commit" });
+  await expect(messages.all).toHaveText(/on the first load/);
+  await page.reload();
+  await expect(page.getByRole("heading", { name: "Other" })).toBeVisible();
+  await expect(messages.all).toHaveCount(0);
+});
+
 test("two tabs show a message once", async ({ context, page, messages, javaScriptEnabled }) => {
   await save(page, "one tab", "stay", javaScriptEnabled);
   await expect(messages.all).toHaveCount(1);

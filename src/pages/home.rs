@@ -28,9 +28,8 @@ pub fn HomePage() -> impl IntoView {
                 </p>
             </li>
         </ol>
-        <p>
+        <p class="actions">
             <a class="button" href="/race">"Pick up a bib"</a>
-            " "
             <a class="button button-quiet" href="/messages">"Send yourself a message"</a>
         </p>
     }

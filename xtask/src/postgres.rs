@@ -12,12 +12,14 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::command::{exists, output, run};
 
-/// A server that runs until it is dropped.
+/// A server; dropped, it stops when this run has started it.
 pub struct Postgres {
     binaries: PathBuf,
     data: PathBuf,
     account: Option<Account>,
     pub url: String,
+    /// By this run, which stops it then.
+    started: bool,
 }
 
 /// PostgreSQL refuses to run as root: this user runs it then.
@@ -38,14 +40,20 @@ impl Postgres {
             false => None,
         };
         let folder = &reachable(folder, account.as_ref())?;
-        let data = folder.join("data");
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let server = Self {
+        let mut server = Self {
             binaries,
             account,
-            url: format!("postgres://race@127.0.0.1:{port}/postgres"),
-            data,
+            url: String::new(),
+            data: folder.join("data"),
+            started: false,
         };
+        if let Some(port) = server.running_on() {
+            println!("it runs already, on port {port}");
+            server.url = url(&port);
+            return Ok(server);
+        }
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        server.url = url(&port.to_string());
         if !server.data.join("PG_VERSION").exists() {
             run(server
                 .command("initdb")
@@ -59,8 +67,6 @@ impl Postgres {
                 .arg(&server.data)
                 .stdout(std::process::Stdio::null()))?;
         }
-        // One that a killed run left behind.
-        server.stop();
         let options = format!(
             "-c listen_addresses=127.0.0.1 -c port={port} -c max_connections=200 \
              -c unix_socket_directories='{}' {settings}",
@@ -79,23 +85,28 @@ impl Postgres {
                 folder.join("log").display()
             )
         })?;
+        server.started = true;
         Ok(server)
     }
 
+    /// The port of the server that another run has started on this data.
+    fn running_on(&self) -> Option<String> {
+        output(
+            self.command("pg_ctl")
+                .args(["status", "--pgdata"])
+                .arg(&self.data),
+        )?;
+        let notes = fs::read_to_string(self.data.join("postmaster.pid")).ok()?;
+        notes.lines().nth(3).map(str::to_owned)
+    }
+
     fn stop(&self) {
-        let status = self
+        // The next start recovers what a failing stop leaves.
+        _ = self
             .command("pg_ctl")
-            .args(["status", "--pgdata"])
+            .args(["stop", "--wait", "--silent", "--mode=fast", "--pgdata"])
             .arg(&self.data)
-            .output();
-        if status.is_ok_and(|output| output.status.success()) {
-            // The next start recovers what a failing stop leaves.
-            _ = self
-                .command("pg_ctl")
-                .args(["stop", "--wait", "--silent", "--mode=fast", "--pgdata"])
-                .arg(&self.data)
-                .status();
-        }
+            .status();
     }
 
     fn command(&self, program: &str) -> Command {
@@ -119,8 +130,14 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        self.stop();
+        if self.started {
+            self.stop();
+        }
     }
+}
+
+fn url(port: &str) -> String {
+    format!("postgres://race@127.0.0.1:{port}/postgres")
 }
 
 /// The folder of the newest initdb and pg_ctl.
