@@ -9,12 +9,12 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use http_body_util::BodyExt;
 use leptos::{config::LeptosOptions, prelude::*, server_fn::error::SERVER_FN_ERROR_HEADER};
 use leptos_axum::{LeptosRoutes, file_and_error_handler_with_context, generate_route_list};
 use leptos_flash::{FlashLayer, PostgresSessionStore};
 use sqlx::PgPool;
 use tower_http::{
-    limit::RequestBodyLimitLayer,
     services::{ServeDir, ServeFile},
     set_header::SetResponseHeaderLayer,
     trace::TraceLayer,
@@ -70,7 +70,6 @@ pub fn router(
         .fallback(file_and_error_handler_with_context::<AppState, _>(
             context, shell,
         ))
-        .layer(RequestBodyLimitLayer::new(MAX_BODY))
         .layer(middleware::from_fn_with_state(
             state.clone(),
             explain_failed_forms,
@@ -141,37 +140,55 @@ pub fn redirect_back(fragment: &str) {
 /// Leptos would redirect to the form with the error in the address (server_fn 0.8, lib.rs:327).
 async fn explain_failed_forms(
     State(options): State<LeptosOptions>,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Response {
-    let accept = request
-        .headers()
-        .get(header::ACCEPT)
-        .and_then(|accept| accept.to_str().ok());
-    let by_hydrated_code = accept.is_some_and(|accept| accept.contains("application/json"));
-    if request.method() != "POST" || by_hydrated_code {
+    if request.method() != "POST" {
         return next.run(request).await;
     }
-    request
-        .headers_mut()
-        .insert(header::ACCEPT, HeaderValue::from_static("text/html"));
     let uri = request.uri().clone();
-    let response = next.run(request).await;
-    if response.status() == StatusCode::PAYLOAD_TOO_LARGE {
+    let (mut parts, body) = request.into_parts();
+    let Some(form) = read_form(body).await else {
         let text = format!(
             "The form is too large: {} KiB are allowed.",
             MAX_BODY / 1024
         );
         return error_page(options, uri, AppError::Message { status: 413, text }).await;
+    };
+    let accept = parts
+        .headers
+        .get(header::ACCEPT)
+        .and_then(|accept| accept.to_str().ok());
+    let by_hydrated_code = accept.is_some_and(|accept| accept.contains("application/json"));
+    if !by_hydrated_code {
+        let html = HeaderValue::from_static("text/html");
+        parts.headers.insert(header::ACCEPT, html);
     }
-    if !response.headers().contains_key(SERVER_FN_ERROR_HEADER) {
+    let response = next.run(Request::from_parts(parts, form.into())).await;
+    if by_hydrated_code || !response.headers().contains_key(SERVER_FN_ERROR_HEADER) {
         return response;
     }
-    let body = to_bytes(response.into_body(), 64 * 1024)
+    let body = to_bytes(response.into_body(), MAX_BODY)
         .await
         .unwrap_or_default();
     let error = serde_json::from_slice(&body).unwrap_or_else(|_| of_the_library(&body));
     error_page(options, uri, error).await
+}
+
+/// None when it is too large. Most of such a form is read all the same: a browser that is still
+/// sending when the connection closes shows an error of its own instead of our answer.
+async fn read_form(mut body: Body) -> Option<Vec<u8>> {
+    let (mut form, mut bytes) = (Vec::new(), 0);
+    while let Some(frame) = body.frame().await {
+        let data = frame.ok()?.into_data().unwrap_or_default();
+        bytes += data.len();
+        if bytes <= MAX_BODY {
+            form.extend_from_slice(&data);
+        } else if bytes > 64 * MAX_BODY {
+            return None;
+        }
+    }
+    (bytes <= MAX_BODY).then_some(form)
 }
 
 /// leptos-flash's own server function writes its errors as `kind|text` (server_fn 0.8, error.rs).
