@@ -1,4 +1,6 @@
-import { expect, type Page, test } from "./fixtures";
+import type { Page } from "@playwright/test";
+
+import { expect, type Messages, test } from "./fixtures";
 
 // The example of a fully hydrated app: leptos-flash/examples/hydrated.
 const base = process.env.HYDRATED_URL;
@@ -10,6 +12,12 @@ async function save(page: Page, text: string, then: string, javaScriptEnabled: b
   await page.getByLabel("Text").fill(text);
   await page.getByLabel("Then").selectOption(then);
   await page.getByRole("button", { name: "Save" }).click();
+}
+
+/** A streaming page that is left before its end was not handed over: its messages come again. */
+async function shownToTheEnd(page: Page, messages: Messages) {
+  await expect(messages.all).toHaveCount(1);
+  await page.waitForLoadState();
 }
 
 /** The end of the page's stream; without JavaScript the slow part stays in a template. */
@@ -104,7 +112,7 @@ test("a message whose response got lost is shown by a later page", async ({ page
 
 test("coming back shows nothing again, from the back/forward cache neither", async ({ page, messages, javaScriptEnabled }) => {
   await save(page, "seen", "stay", javaScriptEnabled);
-  await expect(messages.all).toHaveCount(1);
+  await shownToTheEnd(page, messages);
   if (javaScriptEnabled) {
     // Playwright switches that cache off; this is the event of a page that comes out of it.
     await page.evaluate(() => dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true })));
@@ -118,6 +126,7 @@ test("coming back shows nothing again, from the back/forward cache neither", asy
 
 test("a reload while the page hydrates shows nothing again and breaks nothing", async ({ page, messages, javaScriptEnabled }) => {
   await save(page, "before", "stay", javaScriptEnabled);
+  await shownToTheEnd(page, messages);
   const action = await page.locator("form").getAttribute("action");
   const form = { text: "on the first load", then: "stay" };
   await page.request.post(base + action!, { form, headers: { accept: "text/html" }, maxRedirects: 0 });
