@@ -37,8 +37,7 @@ pub struct FlashMessage {
     pub sticky: bool,
 }
 
-/// A link of a message, within this site: the path has been checked by [`FlashMessage::link`]'s
-/// caller or is refused when the message is pushed.
+/// A link of a message. One that leaves this site is refused when the message is pushed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Link {
     /// A local path, such as `/race`.

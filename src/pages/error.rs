@@ -15,7 +15,9 @@ pub fn ErrorPage(error: AppError) -> impl IntoView {
         <Title text=heading />
         <h1 tabindex="-1">{heading}</h1>
         <p class="lead">{error.to_string()}</p>
-        <p>"Messages that wait for you are kept for the next page."</p>
+        // A page that is not there shows them like any other.
+        {(error != AppError::NotFound)
+            .then(|| view! { <p>"Messages that wait for you are kept for the next page."</p> })}
         <p>
             <a class="button" href="/">"Back to the start"</a>
         </p>
