@@ -1,7 +1,7 @@
 //! The document around every page, the flash messages, and the routes.
 
 use leptos::prelude::*;
-use leptos_meta::{HashedStylesheet, Meta, MetaTags, Title, provide_meta_context};
+use leptos_meta::{HashedStylesheet, MetaTags, Title, provide_meta_context};
 use leptos_router::{
     SsrMode,
     components::{Route, Router, Routes},
@@ -41,8 +41,7 @@ pub fn App() -> impl IntoView {
     let failed = use_context::<AppError>();
 
     view! {
-        <Title formatter=|title: String| format!("{title} · race-bib") text="Flash messages" />
-        <Meta name="description" content="Flash messages and sessions for Leptos, shown with a race." />
+        <Title formatter=|title: String| format!("{title} · race-bib") />
         <a class="skip" href="#main">"Skip to content"</a>
         <SiteHeader />
         <FlashGroup />

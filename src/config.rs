@@ -1,23 +1,128 @@
 //! Every variable that the server reads, read once at the start. `.env` fills in what the
 //! environment leaves out.
-//!
-//! - `DATABASE_URL`: the PostgreSQL server, `postgres://user:password@host:5432/database`.
-//! - `SESSION_SECRET`: signs the session cookie, 64 bytes at least.
-//! - `LEPTOS_SITE_ADDR`: where to listen, 127.0.0.1:5500 by default.
-//! - `PORT`: the port on all interfaces; wins over `LEPTOS_SITE_ADDR`.
-//! - `LEPTOS_SITE_ROOT`: the folder of the built site, `target/site` by default.
-//! - `LEPTOS_ENV`: `PROD` for production: the cookie is `Secure` and called `__Host-sessionId`.
 
-use std::{fmt, net::SocketAddr};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    num::NonZeroU32,
+    str::FromStr,
+    time::Duration,
+};
 
+use cookie::{Key, SameSite};
+use ipnet::IpNet;
 use leptos::config::{Env, LeptosOptions};
 use sqlx::postgres::PgConnectOptions;
+
+/// Name, default and meaning of each variable, for `race-bib --help`. Tests hold README and
+/// .env.example to it.
+pub const VARIABLES: [(&str, &str, &str); 19] = [
+    (
+        "DATABASE_URL",
+        "",
+        "The PostgreSQL server: postgres://user:password@host:5432/database.",
+    ),
+    ("DATABASE_CONNECTIONS", "16", "The most connections to it."),
+    (
+        "SESSION_SECRET",
+        "",
+        "Signs the session cookie: 64 bytes at least, `race-bib secret` prints a fresh one. Several, with commas between them, for a change: the first signs, all are good.",
+    ),
+    (
+        "SESSION_NAME",
+        "sessionId",
+        "The cookie's name; in production with the prefix __Host-, or __Secure- when there is a domain.",
+    ),
+    (
+        "SESSION_DOMAIN",
+        "",
+        "A domain whose hosts all get the cookie. Left out, this host alone.",
+    ),
+    (
+        "SESSION_SECURE",
+        "",
+        "true: the cookie travels over HTTPS alone. false by default, true in production.",
+    ),
+    (
+        "SESSION_SAME_SITE",
+        "lax",
+        "lax, strict or none: whether the cookie comes along from other sites.",
+    ),
+    (
+        "SESSION_IDLE",
+        "14d",
+        "A session ends after so long without a page.",
+    ),
+    (
+        "SESSION_MAX_AGE",
+        "30d",
+        "A session ends at this age in any case.",
+    ),
+    ("LEPTOS_SITE_ADDR", "127.0.0.1:5500", "Where to listen."),
+    (
+        "PORT",
+        "",
+        "Where to listen, on all interfaces; wins over LEPTOS_SITE_ADDR.",
+    ),
+    (
+        "LEPTOS_SITE_ROOT",
+        "target/site",
+        "The folder of the built site.",
+    ),
+    ("LEPTOS_ENV", "DEV", "PROD for production, behind HTTPS."),
+    (
+        "TRUSTED_PROXIES",
+        "",
+        "Addresses or networks, with commas between them, whose X-Forwarded-For tells a client's address: 10.0.0.0/8, ::1.",
+    ),
+    (
+        "REQUEST_TIMEOUT",
+        "20s",
+        "A request that takes longer is answered with 503.",
+    ),
+    (
+        "POST_BURST",
+        "500",
+        "How many posts at once one client address may send.",
+    ),
+    ("POSTS_PER_SECOND", "50", "How many it may send on and on."),
+    (
+        "METRICS_ADDR",
+        "",
+        "Where /metrics is served for Prometheus, 127.0.0.1:5502 say; nowhere by default.",
+    ),
+    (
+        "LOG_FORMAT",
+        "",
+        "text or json; text by default, json in production. RUST_LOG says what is logged: info by default.",
+    ),
+];
 
 #[derive(Clone)]
 pub struct Config {
     pub database: PgConnectOptions,
-    pub secret: String,
+    pub connections: u32,
+    /// Not empty; the first signs.
+    pub keys: Vec<Key>,
+    pub cookie: CookieConfig,
+    pub idle: Duration,
+    pub max_age: Duration,
     pub leptos: LeptosOptions,
+    pub trusted_proxies: Vec<IpNet>,
+    pub request_timeout: Duration,
+    pub post_burst: NonZeroU32,
+    pub posts_per_second: NonZeroU32,
+    pub metrics: Option<SocketAddr>,
+    pub json_log: bool,
+}
+
+/// The session cookie's name and attributes.
+#[derive(Clone)]
+pub struct CookieConfig {
+    pub name: String,
+    pub domain: Option<String>,
+    pub secure: bool,
+    pub same_site: SameSite,
 }
 
 /// Each line names a variable, what is wrong with it, and what to do.
@@ -44,91 +149,79 @@ impl Config {
     /// # Errors
     /// As [`from_env`](Self::from_env).
     pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let variable = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
-        let mut wrong = Vec::new();
-
-        let database = match variable("DATABASE_URL").map(|url| postgres_options(&url)) {
-            Some(Some(options)) => Some(options),
-            Some(None) => {
-                wrong.push(
-                    "DATABASE_URL is not the address of a PostgreSQL server. It looks like \
-                     postgres://user:password@host:5432/database."
-                        .to_owned(),
-                );
-                None
-            }
-            None => {
-                wrong.push(
-                    "DATABASE_URL is not set. Set it to the address of a PostgreSQL server, such as \
-                     postgres://user:password@host:5432/database, or run `cargo xtask serve`, which \
-                     brings a server of its own."
-                        .to_owned(),
-                );
-                None
-            }
+        let mut reader = Reader {
+            variable,
+            wrong: Vec::new(),
         };
-
-        let secret = variable("SESSION_SECRET").unwrap_or_default();
-        let make_one = "`openssl rand -hex 64` prints a fresh one.";
-        match secret.len() {
-            0 => wrong.push(format!("SESSION_SECRET is not set. {make_one}")),
-            bytes if bytes < MIN_SECRET => wrong.push(format!(
-                "SESSION_SECRET has {bytes} bytes, {MIN_SECRET} are needed. {make_one}"
-            )),
-            _ => {}
-        }
-
-        let mut site_addr = SocketAddr::from(([127, 0, 0, 1], 5500));
-        match variable("LEPTOS_SITE_ADDR").map(|value| (value.parse(), value)) {
-            Some((Ok(address), _)) => site_addr = address,
-            Some((Err(_), value)) => wrong.push(format!(
-                "LEPTOS_SITE_ADDR is \"{value}\". It must be an address and a port, such as 127.0.0.1:5500."
-            )),
-            None => {}
-        }
-        match variable("PORT").map(|value| (value.parse(), value)) {
-            Some((Ok(port), _)) => site_addr = SocketAddr::from(([0, 0, 0, 0], port)),
-            Some((Err(_), value)) => wrong.push(format!(
-                "PORT is \"{value}\". It must be a number from 0 to 65535."
-            )),
-            None => {}
-        }
-
-        let env = match variable("LEPTOS_ENV")
-            .as_deref()
-            .map(str::to_uppercase)
-            .as_deref()
-        {
-            None | Some("DEV" | "DEVELOPMENT") => Env::DEV,
-            Some("PROD" | "PRODUCTION") => Env::PROD,
-            Some(other) => {
-                wrong.push(format!(
-                    "LEPTOS_ENV is \"{other}\". It must be DEV or PROD."
-                ));
-                Env::DEV
+        let production = reader.choice("LEPTOS_ENV", "DEV or PROD", false, |env| {
+            match env.to_uppercase().as_str() {
+                "DEV" | "DEVELOPMENT" => Some(false),
+                "PROD" | "PRODUCTION" => Some(true),
+                _ => None,
             }
-        };
-
+        });
+        let database = reader.database();
+        let keys = reader.keys();
+        let cookie = reader.cookie(production);
+        let site_addr = reader.value(
+            "LEPTOS_SITE_ADDR",
+            "an address and a port, such as 127.0.0.1:5500",
+            SocketAddr::from(([127, 0, 0, 1], 5500)),
+        );
+        let port = reader.choice("PORT", "a number from 0 to 65535", None, |port| {
+            port.parse().ok().map(Some)
+        });
+        let site_root = reader.text("LEPTOS_SITE_ROOT");
+        // cargo-leptos sets it for its own runs; a release build always has hashed names.
+        let hash_files = reader.text("LEPTOS_HASH_FILES");
         let leptos = LeptosOptions::builder()
             .output_name("race-bib")
-            .site_root(variable("LEPTOS_SITE_ROOT").unwrap_or_else(|| "target/site".to_owned()))
+            .site_root(site_root.unwrap_or_else(|| "target/site".to_owned()))
             .site_pkg_dir("pkg")
-            .site_addr(site_addr)
+            .site_addr(port.map_or(site_addr, |port| SocketAddr::from(([0, 0, 0, 0], port))))
             .reload_port(5501)
-            .env(env)
-            // cargo-leptos sets it for its own runs; a release build always has hashed names.
-            .hash_files(
-                variable("LEPTOS_HASH_FILES").map_or(!cfg!(debug_assertions), |on| on == "true"),
-            )
+            .env(if production { Env::PROD } else { Env::DEV })
+            .hash_files(hash_files.map_or(!cfg!(debug_assertions), |on| on == "true"))
             .build();
-
-        match database {
-            Some(database) if wrong.is_empty() => Ok(Self {
-                database,
-                secret,
+        let positive = "a whole number, 1 at least";
+        let some = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
+        let config =
+            Self {
+                database: database.unwrap_or_default(),
+                connections: reader
+                    .value("DATABASE_CONNECTIONS", positive, some(16))
+                    .get(),
+                keys,
+                cookie,
+                idle: reader.duration("SESSION_IDLE", Duration::from_secs(14 * DAY)),
+                max_age: reader.duration("SESSION_MAX_AGE", Duration::from_secs(30 * DAY)),
                 leptos,
-            }),
-            _ => Err(ConfigError(wrong)),
+                trusted_proxies: reader.choice(
+                    "TRUSTED_PROXIES",
+                    "addresses or networks with commas between them, such as 10.0.0.0/8, ::1",
+                    Vec::new(),
+                    |list| list.split(',').map(|item| network(item.trim())).collect(),
+                ),
+                request_timeout: reader.duration("REQUEST_TIMEOUT", Duration::from_secs(20)),
+                post_burst: reader.value("POST_BURST", positive, some(500)),
+                posts_per_second: reader.value("POSTS_PER_SECOND", positive, some(50)),
+                metrics: reader.choice(
+                    "METRICS_ADDR",
+                    "an address and a port, such as 127.0.0.1:5502",
+                    None,
+                    |address| address.parse().ok().map(Some),
+                ),
+                json_log: reader.choice("LOG_FORMAT", "text or json", production, |format| {
+                    match format {
+                        "text" => Some(false),
+                        "json" => Some(true),
+                        _ => None,
+                    }
+                }),
+            };
+        match reader.wrong.is_empty() {
+            true => Ok(config),
+            false => Err(ConfigError(reader.wrong)),
         }
     }
 
@@ -137,11 +230,148 @@ impl Config {
     }
 }
 
-/// sqlx takes any scheme.
-fn postgres_options(url: &str) -> Option<PgConnectOptions> {
-    let scheme = url.split_once("://")?.0;
-    let known = matches!(scheme, "postgres" | "postgresql");
-    known.then(|| url.parse().ok()).flatten()
+const DAY: u64 = 24 * 60 * 60;
+
+/// Reads variables and collects complaints.
+struct Reader<F> {
+    variable: F,
+    wrong: Vec<String>,
+}
+
+impl<F: Fn(&str) -> Option<String>> Reader<F> {
+    /// None when it is not set, or empty.
+    fn text(&self, name: &str) -> Option<String> {
+        let text = (self.variable)(name)?.trim().to_owned();
+        (!text.is_empty()).then_some(text)
+    }
+
+    fn choice<T>(
+        &mut self,
+        name: &str,
+        shape: &str,
+        default: T,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> T {
+        let Some(text) = self.text(name) else {
+            return default;
+        };
+        parse(&text).unwrap_or_else(|| {
+            self.wrong
+                .push(format!("{name} is \"{text}\". It must be {shape}."));
+            default
+        })
+    }
+
+    fn value<T: FromStr>(&mut self, name: &str, shape: &str, default: T) -> T {
+        self.choice(name, shape, default, |text| text.parse().ok())
+    }
+
+    fn duration(&mut self, name: &str, default: Duration) -> Duration {
+        let shape = "a time with its unit, 1 second to 400 days, such as 30m, 14d or 1h 30m";
+        self.choice(name, shape, default, |text| {
+            let limits = Duration::from_secs(1)..=Duration::from_secs(400 * DAY);
+            humantime::parse_duration(text)
+                .ok()
+                .filter(|time| limits.contains(time))
+        })
+    }
+
+    /// The value may have a password in it, so no complaint repeats it.
+    fn database(&mut self) -> Option<PgConnectOptions> {
+        let like = "postgres://user:password@host:5432/database";
+        let Some(url) = self.text("DATABASE_URL") else {
+            self.wrong.push(format!(
+                "DATABASE_URL is not set. Set it to the address of a PostgreSQL server, such as {like}, \
+                 or run `cargo xtask serve`, which brings a server of its own."
+            ));
+            return None;
+        };
+        // sqlx takes any scheme.
+        let known = url.starts_with("postgres://") || url.starts_with("postgresql://");
+        let options = url.parse().ok().filter(|_| known);
+        if options.is_none() {
+            self.wrong.push(format!(
+                "DATABASE_URL is not the address of a PostgreSQL server. It looks like {like}."
+            ));
+        }
+        options
+    }
+
+    fn keys(&mut self) -> Vec<Key> {
+        let make_one = "`race-bib secret` or `openssl rand -hex 64` prints a fresh one.";
+        let secrets = self.text("SESSION_SECRET").unwrap_or_default();
+        if secrets.is_empty() {
+            self.wrong
+                .push(format!("SESSION_SECRET is not set. {make_one}"));
+        }
+        let mut keys = Vec::new();
+        for secret in secrets
+            .split(',')
+            .map(str::trim)
+            .filter(|secret| !secret.is_empty())
+        {
+            let bytes = secret.len();
+            if bytes < MIN_SECRET {
+                self.wrong.push(format!(
+                    "SESSION_SECRET has {bytes} bytes, {MIN_SECRET} are needed. {make_one}"
+                ));
+            } else {
+                keys.push(Key::derive_from(secret.as_bytes()));
+            }
+        }
+        keys
+    }
+
+    fn cookie(&mut self, production: bool) -> CookieConfig {
+        let secure = self.value("SESSION_SECURE", "true or false", production);
+        let domain = self.text("SESSION_DOMAIN");
+        let same_site = self.choice(
+            "SESSION_SAME_SITE",
+            "lax, strict or none",
+            // Strict would lose the session when somebody comes in by a link from another site.
+            SameSite::Lax,
+            |same_site| match same_site.to_lowercase().as_str() {
+                "lax" => Some(SameSite::Lax),
+                "strict" => Some(SameSite::Strict),
+                "none" => Some(SameSite::None),
+                _ => None,
+            },
+        );
+        if same_site == SameSite::None && !secure {
+            self.wrong.push(
+                "SESSION_SAME_SITE is none, which browsers take with SESSION_SECURE=true only."
+                    .to_owned(),
+            );
+        }
+        let name = self.choice(
+            "SESSION_NAME",
+            "letters, digits, - and _",
+            "sessionId".to_owned(),
+            |name| {
+                let safe = |char: char| char.is_ascii_alphanumeric() || matches!(char, '-' | '_');
+                name.chars().all(safe).then(|| name.to_owned())
+            },
+        );
+        // A browser takes it only with `Secure`, from the root path, and `__Host-` without a domain:
+        // nobody but this host can have set it (RFC 6265bis, 4.1.3).
+        let prefix = match (production && secure, &domain) {
+            (true, None) => "__Host-",
+            (true, Some(_)) => "__Secure-",
+            (false, _) => "",
+        };
+        CookieConfig {
+            name: format!("{prefix}{name}"),
+            domain,
+            secure,
+            same_site,
+        }
+    }
+}
+
+/// A network, or an address alone.
+fn network(text: &str) -> Option<IpNet> {
+    let address = || text.parse::<IpAddr>().ok().map(IpNet::from);
+    text.parse().ok().or_else(address)
 }
 
 impl fmt::Display for ConfigError {
@@ -164,6 +394,13 @@ mod tests {
         Config::from_variables(variable).map_err(|error| error.to_string())
     }
 
+    fn complaint(variables: &[(&str, &str)]) -> String {
+        let enough = [URL, ("SESSION_SECRET", SECRET)];
+        config(&[variables, &enough].concat())
+            .err()
+            .expect("it must be refused")
+    }
+
     const URL: (&str, &str) = ("DATABASE_URL", "postgres://u@localhost/d");
     const SECRET: &str = "0123456789012345678901234567890123456789012345678901234567890123";
 
@@ -171,7 +408,8 @@ mod tests {
     fn an_address_and_a_secret_are_enough() {
         let config = config(&[URL, ("SESSION_SECRET", SECRET)]).expect("valid");
         assert_eq!(config.leptos.site_addr.to_string(), "127.0.0.1:5500");
-        assert!(!config.is_production());
+        assert_eq!(config.cookie.name, "sessionId");
+        assert!(!config.is_production() && !config.cookie.secure);
     }
 
     #[test]
@@ -183,24 +421,86 @@ mod tests {
     }
 
     #[test]
+    fn in_production_the_cookie_belongs_to_this_host_alone() {
+        let production = [URL, ("SESSION_SECRET", SECRET), ("LEPTOS_ENV", "PROD")];
+        let own = config(&production).expect("valid");
+        assert_eq!(own.cookie.name, "__Host-sessionId");
+        assert!(own.cookie.secure && own.json_log);
+        let shared = [&production[..], &[("SESSION_DOMAIN", "example.com")]].concat();
+        assert_eq!(
+            config(&shared).expect("valid").cookie.name,
+            "__Secure-sessionId"
+        );
+    }
+
+    #[test]
+    fn several_secrets_are_separated_by_commas() {
+        let secrets = format!("{SECRET}, {}", SECRET.replace('0', "x"));
+        let config = config(&[URL, ("SESSION_SECRET", &secrets)]).expect("valid");
+        assert_eq!(config.keys.len(), 2);
+        assert_eq!(config.keys[0], Key::derive_from(SECRET.as_bytes()));
+    }
+
+    #[test]
     fn all_that_is_wrong_is_said_at_once_and_never_the_secret() {
-        let Err(complaint) = config(&[
-            ("DATABASE_URL", "mysql://x"),
+        let complaint = config(&[
+            ("DATABASE_URL", "mysql://root:my-little-secret@x"),
             ("SESSION_SECRET", "my-little-secret"),
             ("PORT", "many"),
             ("LEPTOS_ENV", "staging"),
-        ]) else {
-            panic!("it must be refused");
-        };
+            ("SESSION_IDLE", "soon"),
+        ])
+        .err()
+        .expect("it must be refused");
         for name in [
             "DATABASE_URL",
             "SESSION_SECRET",
             "16 bytes",
             "PORT",
             "LEPTOS_ENV",
+            "SESSION_IDLE",
         ] {
             assert!(complaint.contains(name), "{name} in {complaint}");
         }
+        assert_eq!(complaint.lines().count(), 5);
         assert!(!complaint.contains("my-little-secret"));
+    }
+
+    #[test]
+    fn each_wrong_value_is_told_with_its_shape() {
+        for (name, value, shape) in [
+            ("DATABASE_CONNECTIONS", "0", "1 at least"),
+            ("SESSION_SECURE", "yes", "true or false"),
+            ("SESSION_SAME_SITE", "loose", "lax, strict or none"),
+            ("SESSION_SAME_SITE", "none", "SESSION_SECURE=true"),
+            ("SESSION_NAME", "my session", "letters"),
+            ("SESSION_MAX_AGE", "900d", "400 days"),
+            ("TRUSTED_PROXIES", "proxy", "10.0.0.0/8"),
+            ("METRICS_ADDR", "9000", "127.0.0.1:5502"),
+            ("LOG_FORMAT", "xml", "text or json"),
+            ("POST_BURST", "-1", "1 at least"),
+        ] {
+            let complaint = complaint(&[(name, value)]);
+            assert!(
+                complaint.contains(name) && complaint.contains(shape),
+                "{complaint}"
+            );
+        }
+    }
+
+    #[test]
+    fn each_variable_is_in_the_readme_and_in_the_example() {
+        let readme = include_str!("../README.md");
+        let example = include_str!("../.env.example");
+        for (name, default, _) in VARIABLES {
+            assert!(
+                readme.contains(&format!("`{name}`")),
+                "{name} is not in README.md"
+            );
+            assert!(
+                example.contains(&format!("{name}={default}\n")),
+                "{name}={default} is not in .env.example"
+            );
+        }
     }
 }

@@ -14,6 +14,8 @@ pub mod router;
 pub mod server;
 #[cfg(feature = "ssr")]
 pub mod session;
+#[cfg(feature = "ssr")]
+pub mod trace;
 
 /// The browser's entry point: only the islands come to life.
 #[cfg(feature = "hydrate")]

@@ -17,7 +17,6 @@ use sqlx::PgPool;
 use tower_http::{
     services::{ServeDir, ServeFile},
     set_header::SetResponseHeaderLayer,
-    trace::TraceLayer,
 };
 
 use crate::{
@@ -25,7 +24,8 @@ use crate::{
     config::Config,
     error::AppError,
     pages::messages::server::hop,
-    session::session_layer,
+    session::{cookie_layer, session_layer},
+    trace::{LastRequests, note_session, trace},
 };
 
 /// What the handlers and pages share.
@@ -35,6 +35,7 @@ pub struct AppState {
     pub config: Config,
     pub pool: PgPool,
     pub session_store: PostgresSessionStore,
+    pub last_requests: LastRequests,
 }
 
 /// The largest form, in bytes: a page's messages come back when one is dismissed.
@@ -53,6 +54,7 @@ pub fn router(
         config: config.clone(),
         pool,
         session_store: session_store.clone(),
+        last_requests: LastRequests::keep(if config.is_production() { 0 } else { 200 }),
     };
     let options = state.leptos.clone();
     let context = {
@@ -75,7 +77,9 @@ pub fn router(
             explain_failed_forms,
         ))
         .layer(flash)
-        .layer(session_layer(config, session_store));
+        .layer(middleware::from_fn(note_session))
+        .layer(session_layer(config, session_store))
+        .layer(cookie_layer(config));
 
     let site = config.leptos.site_root.to_string();
     let files = ServeDir::new(format!("{site}/pkg"))
@@ -90,7 +94,7 @@ pub fn router(
             ServeFile::new(format!("{site}/favicon.svg")),
         )
         .merge(pages)
-        .layer(TraceLayer::new_for_http())
+        .layer(middleware::from_fn_with_state(state.clone(), trace))
         .with_state(state)
 }
 

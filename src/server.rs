@@ -8,9 +8,18 @@ use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
 };
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{
+    EnvFilter, Layer,
+    filter::{LevelFilter, Targets},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
 
-use crate::{config::Config, router::router};
+use crate::{
+    config::Config,
+    router::router,
+    trace::{self, StatementLayer},
+};
 
 /// PostgreSQL's notices say at each start that the tables are there.
 const DEFAULT_LOG: &str = "info,sqlx::postgres::notice=warn";
@@ -24,12 +33,10 @@ const PURGE_PERIOD: Duration = Duration::from_secs(15 * 60);
 /// what to do.
 pub async fn run() -> Result<()> {
     let config = Config::from_env()?;
-    tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| DEFAULT_LOG.into()))
-        .init();
+    start_log(&config);
 
     let pool = PgPoolOptions::new()
-        .max_connections(16)
+        .max_connections(config.connections)
         .acquire_timeout(Duration::from_secs(2))
         // A ping before each use would double the round trips; a broken connection fails one
         // statement, and the pool replaces it.
@@ -45,13 +52,13 @@ pub async fn run() -> Result<()> {
             )
         })?;
 
-    let session_store = PostgresSessionStore::new(pool.clone());
+    let session_store = PostgresSessionStore::new(pool.clone()).with_idle_expiry(config.idle);
     session_store
         .migrate()
         .await
         .context("the table of the sessions could not be created")?;
     // Somebody may try 500 pushes before they look.
-    let flash_store = FlashStore::new(pool.clone()).with_max_waiting(500);
+    let flash_store = FlashStore::new(&session_store).with_max_waiting(500);
     flash_store
         .migrate()
         .await
@@ -78,6 +85,22 @@ pub async fn run() -> Result<()> {
     .await?;
     flash.flush().await;
     Ok(())
+}
+
+fn start_log(config: &Config) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| DEFAULT_LOG.into());
+    let lines = tracing_subscriber::fmt::layer();
+    let lines = match config.json_log {
+        true => lines.json().flatten_event(true).boxed(),
+        false => lines.boxed(),
+    };
+    let statements = Targets::new()
+        .with_target("sqlx::query", LevelFilter::DEBUG)
+        .with_target(trace::TARGET, LevelFilter::INFO);
+    tracing_subscriber::registry()
+        .with(lines.with_filter(filter))
+        .with(StatementLayer.with_filter(statements))
+        .init();
 }
 
 async fn stop_signal() {

@@ -1,35 +1,34 @@
 //! The session layer: cookie, signature, expiry.
 
-use leptos_flash::PostgresSessionStore;
-use time::Duration;
-use tower_sessions::{
-    Expiry, Session, SessionManagerLayer,
-    cookie::{Key, SameSite},
-    service::SignedCookie,
-};
+use cookie::{Cookie, Key};
+use leptos_flash::{PostgresSessionStore, SessionCookieLayer};
+use tower_sessions::{Expiry, Session, SessionManagerLayer, service::SignedCookie};
 
 use crate::{config::Config, error::AppError};
 
-const COOKIE: &str = "sessionId";
-
-/// A browser takes it only with `Secure`, without a domain, from the root path: nobody but this
-/// host can have set it (<https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/Set-Cookie#cookie_prefixes>).
-const HOST_COOKIE: &str = "__Host-sessionId";
-
+/// The sessions of the requests. [`cookie_layer`] goes around it.
 pub fn session_layer(
     config: &Config,
     store: PostgresSessionStore,
 ) -> SessionManagerLayer<PostgresSessionStore, SignedCookie> {
-    let secure = config.is_production();
-    SessionManagerLayer::new(store)
-        .with_name(cookie_name(config))
-        .with_secure(secure)
+    let layer = SessionManagerLayer::new(store)
+        .with_name(config.cookie.name.clone())
+        .with_secure(config.cookie.secure)
         .with_http_only(true)
-        // Strict would lose the session when somebody comes in by a link from another site.
-        .with_same_site(SameSite::Lax)
+        .with_same_site(config.cookie.same_site)
         .with_path("/")
-        .with_expiry(Expiry::OnInactivity(Duration::weeks(2)))
-        .with_signed(Key::derive_from(config.secret.as_bytes()))
+        // The store ends it earlier when nobody uses it.
+        .with_expiry(Expiry::OnInactivity(max_age(config)))
+        .with_signed(config.keys.first().cloned().unwrap_or_else(Key::generate));
+    match config.cookie.domain.clone() {
+        Some(domain) => layer.with_domain(domain),
+        None => layer,
+    }
+}
+
+/// Several secrets, and answers that come too late to touch the cookie.
+pub fn cookie_layer(config: &Config) -> SessionCookieLayer {
+    SessionCookieLayer::new(cookie(config), config.keys.clone())
 }
 
 /// The session of the request, in a server function or while a page is rendered.
@@ -41,20 +40,26 @@ pub async fn session() -> Result<Session, AppError> {
 }
 
 /// What a browser knows of the cookie, its value aside.
-pub fn cookie_attributes(config: &Config) -> Vec<&'static str> {
-    let secure = config.is_production().then_some("Secure");
-    let fixed = ["HttpOnly", "SameSite=Lax", "Path=/"];
-    [cookie_name(config)]
-        .into_iter()
-        .chain(fixed)
-        .chain(secure)
-        .collect()
+pub fn cookie_attributes(config: &Config) -> Vec<String> {
+    let line = cookie(config).to_string().replacen('=', "", 1);
+    line.split("; ").map(str::to_owned).collect()
 }
 
-fn cookie_name(config: &Config) -> &'static str {
-    if config.is_production() {
-        HOST_COOKIE
-    } else {
-        COOKIE
+fn cookie(config: &Config) -> Cookie<'static> {
+    let mut cookie = Cookie::build((config.cookie.name.clone(), ""))
+        .http_only(true)
+        .same_site(config.cookie.same_site)
+        .secure(config.cookie.secure)
+        .path("/")
+        .max_age(max_age(config))
+        .build();
+    if let Some(domain) = config.cookie.domain.clone() {
+        cookie.set_domain(domain);
     }
+    cookie
+}
+
+/// 400 days at most, so it fits.
+fn max_age(config: &Config) -> time::Duration {
+    config.max_age.try_into().unwrap_or(time::Duration::MAX)
 }

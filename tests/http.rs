@@ -125,7 +125,7 @@ impl Visitor {
         let config = Config::from_variables(variable)?;
         let session_store = PostgresSessionStore::new(pool.clone());
         session_store.migrate().await?;
-        let flash_store = FlashStore::new(pool.clone());
+        let flash_store = FlashStore::new(&session_store);
         flash_store.migrate().await?;
         let app = router(&config, pool, session_store, FlashLayer::new(flash_store));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;

@@ -50,7 +50,7 @@ export class Messages {
   }
 
   /** Pushes without loading the page that shows it. */
-  async post(form: { level: string; text: string; sticky?: string; link?: string }) {
+  async post(form: { level: string; text: string; sticky?: string; link?: string; auto_dismiss?: string }) {
     const headers = { accept: "text/html" };
     const response = await this.page.request.post("/api/push_message", { form, headers, maxRedirects: 0 });
     expect(response.status()).toBe(303);

@@ -135,12 +135,105 @@ test("nothing moves for somebody who asked for that", async ({ page, messages })
   await expect(messages.all).toHaveCSS("transition-duration", "0s");
 });
 
-test("forced colours leave each message a border", async ({ page, messages }) => {
+test("forced colours leave each message its border, its word and a visible close button", async ({ page, messages }) => {
   await page.emulateMedia({ forcedColors: "active" });
   await messages.post({ level: "error", text: "bordered" });
   await page.goto("/");
-  await expect(messages.all).toHaveCSS("border-top-style", "solid");
+  const ink = await page.evaluate(() => getComputedStyle(document.body).color);
+  await expect(messages.all).toHaveCSS("border-inline-start-color", ink);
   await expect(messages.all).toContainText("Error");
+  const close = messages.all.getByRole("button", { name: "Dismiss" });
+  expect(await close.evaluate((button) => getComputedStyle(button).borderTopColor)).not.toBe("rgba(0, 0, 0, 0)");
+});
+
+test("a page is laid out from right to left", async ({ page, messages, javaScriptEnabled }) => {
+  test.skip(!javaScriptEnabled, "the test turns the page by a script");
+  await messages.post({ level: "info", text: "سباق", link: "true" });
+  await page.goto("/messages");
+  await page.evaluate(() => (document.documentElement.dir = "rtl"));
+  await expect(messages.all).toHaveCSS("border-right-width", "6px");
+  const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  expect(over).toBeLessThanOrEqual(0);
+});
+
+test("a printed page has its messages and no controls", async ({ page, messages }) => {
+  await messages.post({ level: "success", text: "on paper" });
+  await page.goto("/race");
+  await page.emulateMedia({ media: "print" });
+  await expect(messages.all).toContainText("on paper");
+  for (const button of await page.locator("button").all()) await expect(button).toBeHidden();
+});
+
+test("at 400 % zoom nothing scrolls sideways and nothing is cut off", async ({ page, messages }) => {
+  await page.setViewportSize({ width: 320, height: 256 }); // 1280 × 1024 at 400 % (WCAG 1.4.10)
+  for (const path of PAGES) {
+    await messages.post({ level: "warning", text: "A message of a usual length, with a link", link: "true" });
+    await page.goto(path);
+    const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    expect(over, path).toBeLessThanOrEqual(0);
+  }
+});
+
+test("a brief message leaves when there was time to read it, but not from under the pointer", async ({ page, messages, javaScriptEnabled }) => {
+  test.skip(!javaScriptEnabled, "without JavaScript it stays until the next page");
+  await page.clock.install();
+  for (const level of ["success", "error"]) await messages.post({ level, text: level, auto_dismiss: "true" });
+  await messages.post({ level: "info", text: "stays", auto_dismiss: "true", link: "true" });
+  await page.goto("/");
+  await messages.hydrated();
+  await page.clock.runFor(4000);
+  await expect(messages.all).toHaveCount(3);
+  await messages.all.first().hover();
+  await page.clock.runFor(30_000);
+  await expect(messages.all).toHaveCount(3);
+  await page.mouse.move(0, 0);
+  await page.clock.runFor(4000);
+  await expect(messages.all.locator(".flash-text")).toHaveText(["error", "stays"]);
+});
+
+test("a brief message waits for its reader: in a hidden tab, and while the focus is there", async ({ page, messages, javaScriptEnabled }) => {
+  test.skip(!javaScriptEnabled, "without JavaScript it stays until the next page");
+  await page.clock.install();
+  await messages.post({ level: "info", text: "brief", auto_dismiss: "true" });
+  await page.goto("/");
+  await messages.hydrated();
+  const hide = (hidden: boolean) =>
+    page.evaluate((hidden) => Object.defineProperty(document, "hidden", { value: hidden, configurable: true }), hidden);
+  await hide(true);
+  await page.clock.runFor(30_000);
+  await expect(messages.all).toHaveCount(1);
+  await hide(false);
+  await page.keyboard.press("F6");
+  await page.clock.runFor(30_000);
+  await expect(messages.all).toHaveCount(1);
+  await page.keyboard.press("F6");
+  await page.clock.runFor(8000);
+  await expect(messages.all).toHaveCount(0);
+});
+
+test("a level of one's own has its name on the message", async ({ page, messages }) => {
+  await page.goto("/messages");
+  await page.getByLabel("Or a level of your own").fill("check-in");
+  await page.getByLabel("Text").fill("Own");
+  await page.getByRole("button", { name: "Push the message" }).click();
+  await expect(messages.all).toHaveClass("flash flash-check-in");
+  await expect(messages.all).toContainText("check-in");
+});
+
+test("each page has a title and a description of its own, and no inline style", async ({ page }) => {
+  const titles = new Set<string>();
+  const descriptions = new Set<string>();
+  for (const path of PAGES) {
+    await page.goto(path);
+    titles.add(await page.title());
+    const description = page.locator("meta[name=description]");
+    await expect(description).toHaveCount(1);
+    descriptions.add((await description.getAttribute("content"))!);
+    await expect(page.locator("[style], style")).toHaveCount(0);
+    await expect(page.locator("nav [aria-current=page]")).toHaveCount(path === "/nowhere" ? 0 : 1);
+  }
+  expect(titles.size).toBe(PAGES.length);
+  expect(descriptions.size).toBe(PAGES.length);
 });
 
 test("targets are large enough for a finger", async ({ page, messages }) => {

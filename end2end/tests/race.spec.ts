@@ -69,3 +69,15 @@ test("the session page says what the server knows, renews the id and ends the se
   await page.goto("/race");
   await expect(page.getByLabel("Your name")).toBeVisible();
 });
+
+test("in development the session page shows what each request asked PostgreSQL", async ({ page, messages }) => {
+  await messages.push("Note", "noted");
+  await page.goto("/session");
+  const post = page.locator(".requests > li", { hasText: "POST /api/push_message · 303" });
+  await expect(post.locator(".statements > li")).toHaveCount(2); // the message, the session of the first visit
+  await expect(post.locator("summary")).toContainText(["flash push", "session create"]);
+  await post.getByText("flash push").click();
+  await expect(post.getByText('insert into "public"."flash_message"')).toBeVisible();
+  const load = page.locator(".requests > li", { hasText: "GET /messages · 200" });
+  await expect(load.locator(".statements > li")).toHaveCount(1);
+});

@@ -20,6 +20,7 @@ use leptos::prelude::use_context;
 use leptos_axum::ResponseOptions;
 use tower::{Layer, Service};
 use tower_sessions::Session;
+use tracing::Instrument;
 
 use crate::{
     FlashError, FlashKey, FlashMessage, FlashStore,
@@ -45,7 +46,7 @@ use crate::{
 /// # async fn example(pool: sqlx::PgPool, routes: Router) -> Result<(), leptos_flash::FlashError> {
 /// let session_store = PostgresSessionStore::new(pool.clone());
 /// session_store.migrate().await?;
-/// let flash_store = FlashStore::new(pool);
+/// let flash_store = FlashStore::new(&session_store);
 /// flash_store.migrate().await?;
 ///
 /// let flash_layer = FlashLayer::new(flash_store);
@@ -164,7 +165,7 @@ impl FlashLayer {
         let takes = matches!(flash.0.kind, Kind::PageLoad | Kind::Take);
         // In a task of its own: a statement that is under way isn't stopped by dropping its future,
         // so somebody must be there to give back what it took.
-        let taking = tokio::spawn(async move {
+        let taking = async move {
             if !shown.is_empty() {
                 store.delete_of_session(session, &shown).await?;
             }
@@ -172,7 +173,8 @@ impl FlashLayer {
                 true => Ok::<_, FlashError>(Some(store.take(session).await?)),
                 false => Ok(None),
             }
-        });
+        };
+        let taking = tokio::spawn(taking.in_current_span());
         match tokio::time::timeout(self.take_timeout, taking).await {
             Ok(Ok(Ok(Some(taken)))) => {
                 let mut state = flash.state();

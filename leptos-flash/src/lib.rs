@@ -10,6 +10,9 @@ mod store;
 mod session_store;
 
 #[cfg(feature = "ssr")]
+mod session_cookie;
+
+#[cfg(feature = "ssr")]
 mod layer;
 
 #[cfg(feature = "ssr")]
@@ -50,6 +53,7 @@ pub use {
     error::FlashError,
     layer::{Flash, FlashLayer, FlashService, redirect, redirect_with},
     purge::purge_every,
-    session_store::{PostgresSessionStore, created},
+    session_cookie::{SessionCookieLayer, SessionCookieService},
+    session_store::{PostgresSessionStore, created, ends, renew_id},
     store::{FlashKey, FlashStore},
 };

@@ -1,6 +1,6 @@
 //! Born: what a flash message is, the same on both sides of the wire.
 
-use std::{cmp::Ordering, fmt, str::FromStr};
+use std::{cmp::Ordering, fmt, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +35,10 @@ pub struct FlashMessage {
     /// It stays, on every page, until somebody dismisses it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub sticky: bool,
+    /// It leaves by itself when there was time to read it, see
+    /// [`auto_dismiss_after`](Self::auto_dismiss_after).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub auto_dismiss: bool,
 }
 
 /// A link of a message. One that leaves this site is refused when the message is pushed.
@@ -57,6 +61,7 @@ impl FlashMessage {
             link: None,
             key: None,
             sticky: false,
+            auto_dismiss: false,
         }
     }
 
@@ -105,6 +110,35 @@ impl FlashMessage {
     pub fn sticky(mut self) -> Self {
         self.sticky = true;
         self
+    }
+
+    /// Leaves by itself when there was time to read it, unless it must not: see
+    /// [`auto_dismiss_after`](Self::auto_dismiss_after).
+    pub fn auto_dismiss(mut self) -> Self {
+        self.auto_dismiss = true;
+        self
+    }
+
+    /// How long the message stays on a page before it leaves by itself: 3 seconds and 120 ms a
+    /// character, 6 seconds at least. None for one that stays: by default, and always when it is a
+    /// warning, an error, sticky, or has a link that somebody may be about to follow (WCAG 2.2.1).
+    ///
+    /// ```
+    /// # use leptos_flash::FlashMessage;
+    /// # use std::time::Duration;
+    /// let saved = FlashMessage::success("Saved").auto_dismiss();
+    /// assert_eq!(saved.auto_dismiss_after(), Some(Duration::from_secs(6)));
+    /// assert_eq!(FlashMessage::error("Not saved").auto_dismiss().auto_dismiss_after(), None);
+    /// ```
+    pub fn auto_dismiss_after(&self) -> Option<Duration> {
+        let matters = self.level >= Level::Warning || self.sticky || self.link.is_some();
+        if !self.auto_dismiss || matters {
+            return None;
+        }
+        let title = self.title.as_deref().unwrap_or_default();
+        let characters = self.text.chars().count() + title.chars().count();
+        let milliseconds = 3000 + 120 * u64::try_from(characters).unwrap_or(u64::MAX / 240);
+        Some(Duration::from_millis(milliseconds.max(6000)))
     }
 }
 
@@ -267,12 +301,24 @@ mod tests {
     }
 
     #[test]
+    fn a_message_leaves_by_itself_only_when_nobody_misses_it() {
+        let stays = |message: FlashMessage| message.auto_dismiss_after().is_none();
+        let brief = || FlashMessage::info("x".repeat(100)).auto_dismiss();
+        assert_eq!(brief().auto_dismiss_after(), Some(Duration::from_secs(15)));
+        assert!(stays(FlashMessage::success("by default")));
+        assert!(stays(FlashMessage::warning("a warning").auto_dismiss()));
+        assert!(stays(brief().sticky()));
+        assert!(stays(brief().link("/race", "To the race")));
+    }
+
+    #[test]
     fn a_message_is_the_same_after_it_crossed_the_wire() {
         let message = FlashMessage::new("check-in".parse().expect("a level"), "Ünïcode 🏁 \u{7f}")
             .title("Title")
             .link("/race", "Race")
             .key("k")
-            .sticky();
+            .sticky()
+            .auto_dismiss();
         let json = serde_json::to_string(&message).expect("serialises");
         assert_eq!(
             serde_json::from_str::<FlashMessage>(&json).expect("deserialises"),

@@ -1,5 +1,7 @@
 //! Rendered, hydrated, dismissed: the messages that a page shows.
 
+use std::{collections::HashMap, time::Duration};
+
 use leptos::prelude::*;
 
 use crate::FlashMessage;
@@ -116,6 +118,51 @@ impl FlashMessages {
                 (messages.list).update(|list| {
                     list.retain(|message| message.sticky || redirected.contains(&message.id));
                 });
+            }
+        });
+    }
+
+    /// Takes the messages off the page that [ask for it](FlashMessage::auto_dismiss_after), each
+    /// after its time. The time stands still in a hidden tab, and while `is_held`: somebody points
+    /// at the messages, say, or has the focus there.
+    ///
+    /// ```
+    /// # use leptos::prelude::*;
+    /// # fn example(flash: leptos_flash::FlashMessages) {
+    /// flash.auto_dismiss(|| {
+    ///     let held = document().query_selector(".flashes:is(:hover, :focus-within)");
+    ///     matches!(held, Ok(Some(_)))
+    /// });
+    /// # }
+    /// ```
+    pub fn auto_dismiss(&self, is_held: impl Fn() -> bool + Copy + 'static) {
+        const TICK: Duration = Duration::from_secs(1);
+        let messages = *self;
+        let ages = StoredValue::new(HashMap::<i64, Duration>::new());
+        let tick = move || {
+            if document().hidden() || is_held() {
+                return;
+            }
+            let is_over = |message: &&FlashMessage| {
+                let Some(after) = message.auto_dismiss_after() else {
+                    return false;
+                };
+                let mut ages = ages.write_value();
+                let age = ages.entry(message.id).or_default();
+                *age += TICK;
+                *age >= after
+            };
+            let list = messages.get_untracked();
+            for message in list.iter().filter(is_over) {
+                messages.dismiss(message.id);
+            }
+        };
+        Effect::new(move || {
+            let some_leave =
+                (messages.list.read().iter()).any(|message| message.auto_dismiss_after().is_some());
+            // An error means that there is no window to wait in.
+            if let (true, Ok(interval)) = (some_leave, set_interval_with_handle(tick, TICK)) {
+                on_cleanup(move || interval.clear());
             }
         });
     }

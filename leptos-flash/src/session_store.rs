@@ -1,19 +1,23 @@
 //! The session store of tower-sessions-sqlx-store, made safe under concurrency.
 
-use std::{collections::HashMap, fmt};
+use std::{collections::HashMap, fmt, time::Duration};
 
 use async_trait::async_trait;
 use sqlx::PgPool;
 use time::OffsetDateTime;
 use tower_sessions::{
-    ExpiredDeletion, SessionStore,
-    session::{Id, Record},
+    ExpiredDeletion, Session, SessionStore,
+    session::{self, Id, Record},
     session_store::{Error, Result},
 };
 use tower_sessions_sqlx_store::PostgresStore;
 use uuid::Uuid;
 
-use crate::{FlashError, FlashKey, purge::delete_in_batches};
+use crate::{
+    FlashError, FlashKey,
+    purge::delete_in_batches,
+    session_cookie::{self, Fate},
+};
 
 /// [`PostgresStore`] with the same table and format, but:
 ///
@@ -22,26 +26,57 @@ use crate::{FlashError, FlashKey, purge::delete_in_batches};
 /// - `save` only updates: `PostgresStore` inserts, so that a request still in flight undoes a
 ///   logout;
 /// - expired rows are deleted in batches;
+/// - a session can end after some time without a page, and after some time in any case: see
+///   [`with_idle_expiry`](Self::with_idle_expiry);
 /// - each session is born with a [`FlashKey`], kept in its data and in a column beside it, so that
 ///   messages are found in one statement and survive a renewed id.
 #[derive(Clone, Debug)]
 pub struct PostgresSessionStore {
     inner: PostgresStore,
     pool: PgPool,
-    table: Table,
+    pub(crate) table: Table,
+    pub(crate) idle_expiry: Option<Duration>,
     sql: Sql,
 }
 
 /// Where the flash key is in a session's data.
 const DATA_KEY: &str = "leptos-flash.key";
 
-/// Where the time of its birth is, in seconds since 1970.
+/// Where the times of its birth and its latest end are, in seconds since 1970.
 const CREATED: &str = "leptos-flash.created";
+const ENDS: &str = "leptos-flash.ends";
 
 /// When a session was born; renewing its id doesn't change that. None for a session that the plain
 /// `PostgresStore` wrote.
 pub fn created(record: &Record) -> Option<OffsetDateTime> {
-    OffsetDateTime::from_unix_timestamp(record.data.get(CREATED)?.as_i64()?).ok()
+    seconds(record, CREATED)
+}
+
+/// When a session ends at the latest, however busy it is. None without an
+/// [idle expiry](PostgresSessionStore::with_idle_expiry): its end moves on with each change then.
+pub fn ends(record: &Record) -> Option<OffsetDateTime> {
+    seconds(record, ENDS)
+}
+
+fn seconds(record: &Record, name: &str) -> Option<OffsetDateTime> {
+    OffsetDateTime::from_unix_timestamp(record.data.get(name)?.as_i64()?).ok()
+}
+
+/// Gives a session a new id, as a login should, without logging out requests that are under way.
+///
+/// They come with the old id, which `Session::cycle_id` deletes: the visitor's second tab would be
+/// a stranger, and its answer would take the new cookie away. Here the old id is good for another
+/// 10 seconds: for reading, and for messages, but what it writes into the session is lost.
+///
+/// # Errors
+/// The database can't be reached.
+pub async fn renew_id(session: &Session) -> std::result::Result<(), session::Error> {
+    RENEWING.scope((), session.cycle_id()).await
+}
+
+tokio::task_local! {
+    /// Tells a delete that is part of a renewal from the end of a session.
+    static RENEWING: ();
 }
 
 impl PostgresSessionStore {
@@ -50,9 +85,10 @@ impl PostgresSessionStore {
         let table = Table::sessions();
         Self {
             inner: PostgresStore::new(pool.clone()),
-            sql: Sql::new(&table),
+            sql: Sql::new(&table, None),
             pool,
             table,
+            idle_expiry: None,
         }
     }
 
@@ -63,8 +99,24 @@ impl PostgresSessionStore {
     pub fn with_table(mut self, schema: &str, table: &str) -> std::result::Result<Self, String> {
         self.inner = (self.inner.with_schema_name(schema)?).with_table_name(table)?;
         self.table = Table::new(schema, table);
-        self.sql = Sql::new(&self.table);
+        self.sql = Sql::new(&self.table, self.idle_expiry);
         Ok(self)
+    }
+
+    /// Ends a session after so long without a page load. Default: never.
+    ///
+    /// The `Expiry` of the session layer is then the age at which it ends in any case, counted from
+    /// its birth, and how long the browser keeps the cookie. A page load moves the idle end on, in
+    /// the statement that takes the messages and once a minute at most; files don't.
+    pub fn with_idle_expiry(mut self, idle: Duration) -> Self {
+        self.idle_expiry = Some(idle);
+        self.sql = Sql::new(&self.table, self.idle_expiry);
+        self
+    }
+
+    /// The database.
+    pub fn pool(&self) -> &PgPool {
+        &self.pool
     }
 
     /// Creates the schema and the table when they are missing, and adds what this store needs to a
@@ -87,6 +139,14 @@ impl SessionStore for PostgresSessionStore {
         record.data.insert(DATA_KEY.into(), key.to_string().into());
         let now = OffsetDateTime::now_utc().unix_timestamp();
         (record.data.entry(CREATED.into())).or_insert_with(|| now.into());
+        if self.idle_expiry.is_some() {
+            // A renewed id has the end of the session that it goes on with.
+            let ends = ends(record).map_or(record.expiry_date, |end| end.min(record.expiry_date));
+            record
+                .data
+                .insert(ENDS.into(), ends.unix_timestamp().into());
+            record.expiry_date = ends;
+        }
         loop {
             record.id = Id::default();
             let created = sqlx::query(&self.sql.insert)
@@ -98,13 +158,14 @@ impl SessionStore for PostgresSessionStore {
                 .await
                 .map_err(backend)?;
             if created.rows_affected() == 1 {
+                session_cookie::note(Fate::Alive);
                 return Ok(());
             }
         }
     }
 
     async fn save(&self, record: &Record) -> Result<()> {
-        sqlx::query(&self.sql.update)
+        let saved = sqlx::query(&self.sql.update)
             .bind(record.id.to_string())
             .bind(encode(record)?)
             .bind(record.expiry_date)
@@ -112,27 +173,40 @@ impl SessionStore for PostgresSessionStore {
             .execute(&self.pool)
             .await
             .map_err(backend)?;
+        if saved.rows_affected() == 0 {
+            session_cookie::note(Fate::Gone);
+        }
         Ok(())
     }
 
     async fn load(&self, id: &Id) -> Result<Option<Record>> {
-        let row: Option<(Vec<u8>, Uuid)> = sqlx::query_as(&self.sql.select)
+        let row: Option<(Vec<u8>, OffsetDateTime, Uuid)> = sqlx::query_as(&self.sql.select)
             .bind(id.to_string())
             .fetch_optional(&self.pool)
             .await
             .map_err(backend)?;
-        let Some((data, key)) = row else {
+        let Some((data, expiry_date, key)) = row else {
             return Ok(None);
         };
         let mut record: Record =
             rmp_serde::from_slice(&data).map_err(|error| Error::Decode(error.to_string()))?;
+        record.expiry_date = expiry_date;
         // A session that PostgresStore wrote has its key in the column alone.
         (record.data.entry(DATA_KEY.into())).or_insert_with(|| key.to_string().into());
         Ok(Some(record))
     }
 
     async fn delete(&self, id: &Id) -> Result<()> {
-        self.inner.delete(id).await
+        if RENEWING.try_with(|()| ()).is_err() {
+            session_cookie::note(Fate::Ended);
+            return self.inner.delete(id).await;
+        }
+        sqlx::query(&self.sql.renew)
+            .bind(id.to_string())
+            .execute(&self.pool)
+            .await
+            .map_err(backend)?;
+        Ok(())
     }
 }
 
@@ -148,8 +222,8 @@ impl ExpiredDeletion for PostgresSessionStore {
 
 /// The session's flash key; a new session gets one.
 pub(crate) async fn flash_key_of(
-    session: &tower_sessions::Session,
-) -> std::result::Result<FlashKey, tower_sessions::session::Error> {
+    session: &Session,
+) -> std::result::Result<FlashKey, session::Error> {
     if let Some(key) = session.get(DATA_KEY).await? {
         return Ok(FlashKey(key));
     }
@@ -177,11 +251,21 @@ struct Sql {
     insert: String,
     update: String,
     select: String,
+    renew: String,
     delete_expired: String,
 }
 
 impl Sql {
-    fn new(session: &Table) -> Self {
+    fn new(session: &Table, idle_expiry: Option<Duration>) -> Self {
+        // $3 is the end that tower-sessions knows of.
+        let (ends_at, born_until, saved_until) = match idle_end(idle_expiry) {
+            Some(idle_end) => (
+                "$3",
+                format!("least($3, {idle_end})"),
+                format!("least(ends_at, $3, {idle_end})"),
+            ),
+            None => ("null", "$3".to_owned(), "$3".to_owned()),
+        };
         Self {
             create: format!(
                 "create table if not exists {session} (
@@ -191,31 +275,61 @@ impl Sql {
                  )"
             ),
             alter: format!(
-                "alter table {session} add column if not exists
-                    flash_key uuid not null default gen_random_uuid();
+                "alter table {session}
+                    add column if not exists flash_key uuid not null default gen_random_uuid(),
+                    add column if not exists ends_at timestamptz,
+                    add column if not exists renewed boolean not null default false;
                  create index if not exists {index} on {session} (expiry_date)",
                 index = session.index("expiry_date"),
             ),
             insert: format!(
-                "insert into {session} (id, data, expiry_date, flash_key) values ($1, $2, $3, $4)
+                "/* session create */ insert into {session} (id, data, expiry_date, flash_key, ends_at)
+                 values ($1, $2, {born_until}, $4, {ends_at})
                  on conflict (id) do nothing"
             ),
             update: format!(
-                "update {session} set data = $2, expiry_date = $3,
-                    flash_key = coalesce($4, flash_key)
-                 where id = $1"
+                "/* session save */ update {session} set data = $2, expiry_date = {saved_until},
+                    ends_at = least(ends_at, {ends_at}), flash_key = coalesce($4, flash_key)
+                 where id = $1 and not renewed"
             ),
             select: format!(
-                "select data, flash_key from {session} where id = $1 and expiry_date > now()"
+                "/* session load */ select data, expiry_date, flash_key from {session}
+                 where id = $1 and expiry_date > now()"
+            ),
+            renew: format!(
+                "/* session renew */ update {session} set renewed = true,
+                    expiry_date = least(expiry_date, now() + interval '10 seconds')
+                 where id = $1"
             ),
             delete_expired: format!(
-                "delete from {session} where id in (
+                "/* session delete expired */ delete from {session} where id in (
                     select id from {session} where expiry_date < now()
                     limit 1000 for update skip locked
                  )"
             ),
         }
     }
+}
+
+/// When a session that is used now ends, in SQL.
+fn idle_end(idle_expiry: Option<Duration>) -> Option<String> {
+    let seconds = idle_expiry?.as_secs();
+    Some(format!("now() + interval '{seconds} seconds'"))
+}
+
+/// Moves the idle end of session `$1` on, in SQL: a data-modifying part of the statement that takes
+/// the messages. It writes once a minute at most.
+pub(crate) fn keep_alive(session: &Table, idle_expiry: Option<Duration>) -> String {
+    let Some(idle_end) = idle_end(idle_expiry) else {
+        return String::new();
+    };
+    format!(
+        "kept_alive as (
+            update {session} set expiry_date = least(ends_at, {idle_end})
+            where id = $1 and not renewed and expiry_date > now()
+              and expiry_date < least(ends_at, {idle_end}) - interval '1 minute'
+         ),"
+    )
 }
 
 /// A table's name, quoted.

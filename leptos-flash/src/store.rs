@@ -8,8 +8,10 @@ use tower_sessions::session::Id;
 use uuid::Uuid;
 
 use crate::{
-    FlashError, FlashMessage, Level, Link, local::is_local, purge::delete_in_batches,
-    session_store::Table,
+    FlashError, FlashMessage, Level, Link, PostgresSessionStore,
+    local::is_local,
+    purge::delete_in_batches,
+    session_store::{Table, keep_alive},
 };
 
 /// The table of the flash messages in PostgreSQL.
@@ -18,10 +20,12 @@ use crate::{
 /// and a push that was acknowledged must survive that.
 ///
 /// ```no_run
-/// use leptos_flash::{FlashStore, Level};
+/// use leptos_flash::{FlashStore, Level, PostgresSessionStore};
 ///
 /// # async fn example(pool: sqlx::PgPool) -> Result<(), leptos_flash::FlashError> {
-/// let store = FlashStore::new(pool).with_min_level(Level::Info).with_max_waiting(100);
+/// let sessions = PostgresSessionStore::new(pool);
+/// sessions.migrate().await?;
+/// let store = FlashStore::new(&sessions).with_min_level(Level::Info).with_max_waiting(100);
 /// store.migrate().await?;
 /// # Ok(())
 /// # }
@@ -30,7 +34,7 @@ use crate::{
 pub struct FlashStore {
     pool: PgPool,
     table: Table,
-    session_table: Table,
+    sessions: PostgresSessionStore,
     min_level: Option<Level>,
     max_bytes: usize,
     max_waiting: u32,
@@ -46,14 +50,14 @@ pub struct FlashStore {
 pub struct FlashKey(pub(crate) Uuid);
 
 impl FlashStore {
-    /// A store with the defaults: table `public.flash_message`, sessions in
-    /// `tower_sessions.session`, every level, 2 KiB a message, 50 waiting messages a session,
-    /// a lease of 15 seconds, unseen messages kept for a day.
-    pub fn new(pool: PgPool) -> Self {
+    /// A store in the database of these sessions, with the defaults: table `public.flash_message`,
+    /// every level, 2 KiB a message, 50 waiting messages a session, a lease of 15 seconds, unseen
+    /// messages kept for a day.
+    pub fn new(sessions: &PostgresSessionStore) -> Self {
         Self {
-            pool,
+            pool: sessions.pool().clone(),
             table: Table::new("public", "flash_message"),
-            session_table: Table::sessions(),
+            sessions: sessions.clone(),
             min_level: None,
             max_bytes: 2048,
             max_waiting: 50,
@@ -68,13 +72,6 @@ impl FlashStore {
     /// by [`migrate`](Self::migrate). Names are quoted, so any is allowed.
     pub fn with_table(mut self, schema: &str, table: &str) -> Self {
         self.table = Table::new(schema, table);
-        self.prepared()
-    }
-
-    /// Where the sessions are: schema `tower_sessions`, table `session` by default. The same as in
-    /// [`PostgresSessionStore::with_table`](crate::PostgresSessionStore::with_table).
-    pub fn with_session_table(mut self, schema: &str, table: &str) -> Self {
-        self.session_table = Table::new(schema, table);
         self.prepared()
     }
 
@@ -197,6 +194,7 @@ impl FlashStore {
             .bind(self.expiry.as_secs_f64())
             .bind(leased.map(|_| self.lease.as_secs_f64()))
             .bind(i64::from(self.max_waiting))
+            .bind(message.auto_dismiss)
             .fetch_one(&self.pool)
             .await?;
         let Some(key) = row.try_get::<Option<Uuid>, _>("flash_key")? else {
@@ -268,7 +266,7 @@ impl FlashStore {
     }
 
     fn prepared(mut self) -> Self {
-        self.sql = Arc::new(Sql::new(&self.table, &self.session_table));
+        self.sql = Arc::new(Sql::new(&self.table, &self.sessions));
         self
     }
 }
@@ -388,10 +386,12 @@ fn message_of(row: &PgRow) -> Result<FlashMessage, FlashError> {
         link: link(row.try_get("link_href")?, row.try_get("link_text")?),
         key: row.try_get("key")?,
         sticky: row.try_get("sticky")?,
+        auto_dismiss: row.try_get("auto_dismiss")?,
     })
 }
 
-/// The statements, with the names of the tables in place.
+/// The statements, with the names of the tables in place, each with a name for logs and
+/// pg_stat_activity.
 #[derive(Debug, Default)]
 struct Sql {
     create: String,
@@ -405,7 +405,8 @@ struct Sql {
 }
 
 impl Sql {
-    fn new(flash: &Table, session: &Table) -> Self {
+    fn new(flash: &Table, sessions: &PostgresSessionStore) -> Self {
+        let session = &sessions.table;
         let alive =
             format!("select flash_key from {session} where id = $1 and expiry_date > now()");
         let mut sql = Self {
@@ -427,10 +428,13 @@ impl Sql {
                 link_text text,
                 key text,
                 sticky boolean not null,
+                auto_dismiss boolean not null default false,
                 expires_at timestamptz not null,
                 leased_until timestamptz,
                 primary key (flash_key, id)
              ) with (fillfactor = 80);
+             alter table {flash}
+                add column if not exists auto_dismiss boolean not null default false;
              create unique index if not exists {key_index} on {flash} (flash_key, key)
                 where key is not null;
              create index if not exists {expiry_index} on {flash} (expires_at)",
@@ -440,7 +444,7 @@ impl Sql {
         // Two page loads at once: the second skips the rows that the first is about to lease.
         _ = write!(
             sql.take,
-            "with owner as ({alive}),
+            "/* flash take */ with owner as ({alive}), {keep_alive}
              waiting as (
                 select m.flash_key, m.id from {flash} m join owner using (flash_key)
                 where not m.sticky and m.expires_at > now()
@@ -456,27 +460,28 @@ impl Sql {
              union all
              select m.* from {flash} m join owner using (flash_key)
              where m.sticky and m.expires_at > now()
-             order by id"
+             order by id",
+            keep_alive = keep_alive(session, sessions.idle_expiry),
         );
         _ = write!(
             sql.give_back,
-            "update {flash} m set leased_until = null
+            "/* flash give back */ update {flash} m set leased_until = null
              from unnest($2::int8[], $3::timestamptz[]) as given (id, leased_until)
              where m.flash_key = $1 and m.id = given.id and m.leased_until = given.leased_until"
         );
         _ = write!(
             sql.delete,
-            "delete from {flash} m using unnest($1::uuid[], $2::int8[]) as shown (flash_key, id)
+            "/* flash delete shown */ delete from {flash} m using unnest($1::uuid[], $2::int8[]) as shown (flash_key, id)
              where m.flash_key = shown.flash_key and m.id = shown.id"
         );
         _ = write!(
             sql.delete_of_session,
-            "delete from {flash} m using ({alive}) owner
+            "/* flash dismiss */ delete from {flash} m using ({alive}) owner
              where m.flash_key = owner.flash_key and m.id = any($2)"
         );
         _ = write!(
             sql.delete_expired,
-            "delete from {flash} where (flash_key, id) in (
+            "/* flash delete expired */ delete from {flash} where (flash_key, id) in (
                 select flash_key, id from {flash} where expires_at < now()
                 limit 1000 for update skip locked
              )"
@@ -489,7 +494,7 @@ impl Sql {
 /// no `flash_key` when the session is gone, no `id` when no other message gave way.
 fn push(flash: &Table, owner: &str) -> String {
     format!(
-        "with owner as ({owner}),
+        "/* flash push */ with owner as ({owner}),
          waiting as (
             select m.flash_key, m.id, m.rank from {flash} m join owner using (flash_key)
             where m.leased_until is null and m.expires_at > now()
@@ -506,14 +511,15 @@ fn push(flash: &Table, owner: &str) -> String {
          ),
          stored as (
             insert into {flash} (flash_key, level, rank, text, title, link_href, link_text, key,
-                sticky, expires_at, leased_until)
-            select flash_key, $2, $3, $4, $5, $6, $7, $8, $9,
+                sticky, auto_dismiss, expires_at, leased_until)
+            select flash_key, $2, $3, $4, $5, $6, $7, $8, $9, $13,
                 now() + make_interval(secs => $10), now() + make_interval(secs => $11)
             from owner where (select n from surplus) = (select count(*) from leaving)
             on conflict (flash_key, key) where key is not null do update set
                 id = excluded.id, level = excluded.level, rank = excluded.rank,
                 text = excluded.text, title = excluded.title, link_href = excluded.link_href,
                 link_text = excluded.link_text, sticky = excluded.sticky,
+                auto_dismiss = excluded.auto_dismiss,
                 expires_at = excluded.expires_at, leased_until = excluded.leased_until
             returning id, leased_until
          )
@@ -528,7 +534,7 @@ mod tests {
 
     fn store() -> FlashStore {
         let pool = PgPool::connect_lazy("postgres://localhost/none").expect("a valid address");
-        FlashStore::new(pool)
+        FlashStore::new(&PostgresSessionStore::new(pool))
     }
 
     #[tokio::test]

@@ -27,6 +27,10 @@ fn FlashList(messages: Vec<FlashMessage>) -> impl IntoView {
     let section = NodeRef::<Section>::new();
     let focus = FocusKeeper::new(section);
     let several = move || flash.get().len() > 1;
+    flash.auto_dismiss(|| {
+        let held = document().query_selector("#flashes:is(:hover, :focus-within)");
+        matches!(held, Ok(Some(_)))
+    });
     let dismiss_all = move |_: MouseEvent| {
         flash.clear();
         focus.leave();

@@ -1,7 +1,6 @@
 use leptos::prelude::*;
-use leptos_meta::Title;
 
-use crate::error::AppError;
+use crate::{components::PageHead, error::AppError};
 
 /// What went wrong, in a sentence, and the way back.
 #[component]
@@ -12,7 +11,7 @@ pub fn ErrorPage(error: AppError) -> impl IntoView {
         _ => "We stumbled",
     };
     view! {
-        <Title text=heading />
+        <PageHead title=heading description="Something did not work as it should." />
         <h1 tabindex="-1">{heading}</h1>
         <p class="lead">{error.to_string()}</p>
         // A page that is not there shows them like any other.

@@ -1,11 +1,15 @@
 use leptos::prelude::*;
-use leptos_meta::Title;
+
+use crate::components::PageHead;
 
 /// `/`: what this is, in a few lines.
 #[component]
 pub fn HomePage() -> impl IntoView {
     view! {
-        <Title text="A session is a race" />
+        <PageHead
+            title="A session is a race"
+            description="Flash messages and sessions for Leptos, told with a race: every message is shown once, none is lost."
+        />
         <h1 tabindex="-1">"A session is a race"</h1>
         <p class="lead">
             "At the start you get a bib with a number. At each checkpoint an official notes that

@@ -1,8 +1,7 @@
 use leptos::{prelude::*, server_fn::ServerFn, task::spawn_local};
-use leptos_flash::FlashClient;
-use leptos_meta::Title;
+use leptos_flash::{FlashClient, Level};
 
-use crate::error::AppError;
+use crate::{components::PageHead, error::AppError};
 
 /// `/messages`: the desk, where every kind of message can be tried.
 #[component]
@@ -12,10 +11,29 @@ pub fn MessagesPage() -> impl IntoView {
         ("success", "Success"),
         ("warning", "Warning"),
         ("error", "Error"),
-        ("checkpoint", "A level of your own"),
+    ];
+    let ways = [
+        (
+            PushFive::PATH,
+            "Five at once",
+            "In one request, shown in their order.",
+        ),
+        (
+            PushOverRedirects::PATH,
+            "Over two redirects",
+            "Each hop adds one; the page at the end shows all.",
+        ),
+        (
+            PushAndFail::PATH,
+            "From a failure",
+            "The server function fails; its message waits for your next page.",
+        ),
     ];
     view! {
-        <Title text="Messages" />
+        <PageHead
+            title="Messages"
+            description="Try every kind of flash message: all levels, sticky ones, over redirects, from failures, without a page load."
+        />
         <h1 tabindex="-1">"Messages"</h1>
         <p class="lead">
             "Write a note to your own next page. The server stores it, answers with a redirect, and
@@ -34,6 +52,19 @@ pub fn MessagesPage() -> impl IntoView {
                         }
                     })}
             </fieldset>
+            <label for="own_level">"Or a level of your own"</label>
+            <input
+                id="own_level"
+                name="own_level"
+                maxlength=Level::MAX_NAME
+                pattern="[A-Za-z][A-Za-z0-9_\\-]*"
+                placeholder="checkpoint"
+                autocomplete="off"
+                aria-describedby="own_level_rule"
+            />
+            <p class="hint" id="own_level_rule">
+                "A letter, then letters, digits, - and _: it becomes a CSS class."
+            </p>
             <label for="text">"Text"</label>
             <textarea id="text" name="text" rows="3" required maxlength="2000"></textarea>
             <fieldset class="choices">
@@ -41,6 +72,10 @@ pub fn MessagesPage() -> impl IntoView {
                 <label>
                     <input type="checkbox" name="sticky" value="true" />
                     "stays until it is dismissed"
+                </label>
+                <label>
+                    <input type="checkbox" name="auto_dismiss" value="true" />
+                    "leaves by itself: a note or a success without a link"
                 </label>
                 <label>
                     <input type="checkbox" name="link" value="true" />
@@ -51,24 +86,17 @@ pub fn MessagesPage() -> impl IntoView {
         </form>
         <h2>"Other ways"</h2>
         <ul class="ways">
-            <li>
-                <form method="post" action=PushFive::PATH>
-                    <button class="button button-quiet">"Five at once"</button>
-                </form>
-                "In one request, shown in their order."
-            </li>
-            <li>
-                <form method="post" action=PushOverRedirects::PATH>
-                    <button class="button button-quiet">"Over two redirects"</button>
-                </form>
-                "Each hop adds one; the page at the end shows all."
-            </li>
-            <li>
-                <form method="post" action=PushAndFail::PATH>
-                    <button class="button button-quiet">"From a failure"</button>
-                </form>
-                "The server function fails; its message waits for your next page."
-            </li>
+            {ways
+                .map(|(action, label, note)| {
+                    view! {
+                        <li>
+                            <form method="post" action=action>
+                                <button class="button button-quiet">{label}</button>
+                            </form>
+                            {note}
+                        </li>
+                    }
+                })}
             <li>
                 <FetchButton />
                 "Hydrated code calls a server function; its answer brings the message, without another
@@ -103,12 +131,24 @@ fn FetchButton() -> impl IntoView {
 pub async fn push_message(
     level: String,
     text: String,
+    /// Wins over `level` unless it is empty.
+    #[server(default)]
+    own_level: String,
     #[server(default)] sticky: bool,
+    #[server(default)] auto_dismiss: bool,
     #[server(default)] link: bool,
 ) -> Result<(), AppError> {
     use leptos_flash::{FlashError, FlashMessage};
 
+    let level = if own_level.is_empty() {
+        level
+    } else {
+        own_level
+    };
     let mut message = FlashMessage::new(level.parse().map_err(FlashError::from)?, text);
+    if auto_dismiss {
+        message = message.auto_dismiss();
+    }
     if sticky {
         message = message.sticky();
     }

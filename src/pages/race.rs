@@ -1,7 +1,7 @@
 use leptos::{either::EitherOf4, prelude::*, server_fn::ServerFn};
-use leptos_meta::Title;
 
 use crate::{
+    components::PageHead,
     error::AppError,
     pages::Failed,
     race::{CHECKPOINTS, MAX_NAME, Race, clock},
@@ -11,7 +11,10 @@ use crate::{
 #[component]
 pub fn RacePage() -> impl IntoView {
     view! {
-        <Title text="The race" />
+        <PageHead
+            title="The race"
+            description="Pick up a bib, pass the checkpoints in their order, and see what the session notes of you."
+        />
         <h1 tabindex="-1">"The race"</h1>
         <Suspense>{Suspend::new(async { show(current_race().await) })}</Suspense>
     }

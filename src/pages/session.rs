@@ -1,7 +1,6 @@
 use leptos::{either::EitherOf3, prelude::*, server_fn::ServerFn};
-use leptos_meta::Title;
 
-use crate::{error::AppError, pages::Failed};
+use crate::{components::PageHead, error::AppError, pages::Failed};
 
 /// What the server knows of a visitor.
 #[derive(Clone, Debug)]
@@ -9,17 +8,32 @@ pub struct SessionNotes {
     /// The session's id, shortened: all of it would be the key to the session.
     pub bib: String,
     pub since: String,
-    pub until: String,
-    pub cookie: Vec<&'static str>,
+    /// When it ends without another page, and when in any case.
+    pub idle_until: String,
+    pub ends: String,
+    pub cookie: Vec<String>,
     /// What is stored, by name and size in bytes.
     pub keys: Vec<(String, usize)>,
+    /// In development, the newest first.
+    pub requests: Vec<RequestNotes>,
+}
+
+/// A request of the session, with what it asked PostgreSQL.
+#[derive(Clone, Debug)]
+pub struct RequestNotes {
+    pub summary: String,
+    /// What it was, and its text.
+    pub statements: Vec<(String, String)>,
 }
 
 /// `/session`: what the server knows of you, and how to end it.
 #[component]
 pub fn SessionPage() -> impl IntoView {
     view! {
-        <Title text="Your session" />
+        <PageHead
+            title="Your session"
+            description="What the server knows of you: the bib number, how long it is good for, and what is stored."
+        />
         <h1 tabindex="-1">"Your session"</h1>
         <Suspense>{Suspend::new(async { show(session_notes().await) })}</Suspense>
     }
@@ -56,7 +70,9 @@ fn Notes(notes: SessionNotes) -> impl IntoView {
             <dt>"Since"</dt>
             <dd>{notes.since}</dd>
             <dt>"Until"</dt>
-            <dd>{notes.until} ", later when you go on"</dd>
+            <dd>{notes.idle_until} ", later when you go on"</dd>
+            <dt>"At the latest"</dt>
+            <dd>{notes.ends}</dd>
             <dt>"Cookie"</dt>
             <dd>
                 {notes.cookie.into_iter().map(|part| view! { <code>{part}</code> " " }).collect_view()}
@@ -84,6 +100,38 @@ fn Notes(notes: SessionNotes) -> impl IntoView {
             "Renewing is what a login should do: a new number on the bib, the same notes, and messages that
             wait are kept."
         </p>
+        {(!notes.requests.is_empty()).then(|| view! { <LastRequests requests=notes.requests /> })}
+    }
+}
+
+#[component]
+fn LastRequests(requests: Vec<RequestNotes>) -> impl IntoView {
+    let request = |request: RequestNotes| {
+        let statement = |(summary, sql)| {
+            view! {
+                <li>
+                    <details>
+                        <summary>{summary}</summary>
+                        <code>{sql}</code>
+                    </details>
+                </li>
+            }
+        };
+        let statements = request.statements.into_iter().map(statement).collect_view();
+        view! {
+            <li>
+                <h3>{request.summary}</h3>
+                <ol class="statements">{statements}</ol>
+            </li>
+        }
+    };
+    view! {
+        <h2>"What your last requests asked PostgreSQL"</h2>
+        <p class="aside">
+            "Shown in development alone. Messages that were shown are deleted in batches, apart from any
+            request."
+        </p>
+        <ol class="requests">{requests.into_iter().map(request).collect_view()}</ol>
     }
 }
 
@@ -116,12 +164,12 @@ mod server {
 #[cfg(feature = "ssr")]
 mod server {
     use leptos::prelude::expect_context;
-    use leptos_flash::{FlashMessage, created, redirect_with};
+    use leptos_flash::{FlashMessage, created, ends, redirect_with, renew_id};
     use time::{OffsetDateTime, macros::format_description};
     use tower_sessions::SessionStore;
 
-    use super::{AppError, SessionNotes};
-    use crate::{router::AppState, session::session};
+    use super::{AppError, RequestNotes, SessionNotes};
+    use crate::{router::AppState, session::session, trace::AnsweredRequest};
 
     const PAGE: &str = "/session";
 
@@ -132,6 +180,7 @@ mod server {
         let AppState {
             session_store,
             config,
+            last_requests,
             ..
         } = expect_context();
         let Some(record) = session_store.load(&id).await? else {
@@ -144,10 +193,32 @@ mod server {
         Ok(Some(SessionNotes {
             bib: id.to_string().chars().take(6).collect(),
             since: created(&record).map(time).unwrap_or_default(),
-            until: time(record.expiry_date),
+            idle_until: time(record.expiry_date),
+            ends: ends(&record).map(time).unwrap_or_default(),
             cookie: crate::session::cookie_attributes(&config),
             keys,
+            requests: last_requests.of(id).into_iter().map(notes_of).collect(),
         }))
+    }
+
+    fn notes_of(request: AnsweredRequest) -> RequestNotes {
+        let milliseconds =
+            |time: std::time::Duration| format!("{:.1} ms", time.as_secs_f64() * 1000.0);
+        RequestNotes {
+            summary: format!(
+                "{} {} · {} · {}",
+                request.method,
+                request.path,
+                request.status.as_u16(),
+                milliseconds(request.time),
+            ),
+            statements: (request.statements.into_iter())
+                .map(|statement| {
+                    let time = milliseconds(statement.time);
+                    (format!("{} · {time}", statement.name), statement.sql)
+                })
+                .collect(),
+        }
     }
 
     pub async fn renew() -> Result<(), AppError> {
@@ -157,7 +228,7 @@ mod server {
                 redirect_with(PAGE, FlashMessage::info("There was no session to renew.")).await?,
             );
         }
-        session.cycle_id().await?;
+        renew_id(&session).await?;
         let message = FlashMessage::success("A new number on your bib; the notes are the same.");
         Ok(redirect_with(PAGE, message).await?)
     }

@@ -80,6 +80,8 @@ pub fn start(program: &str, database_url: &str) -> Result<Server> {
             .env("DATABASE_URL", database_url)
             .env("SESSION_SECRET", "only-for-tests-".repeat(5))
             .env("LEPTOS_SITE_ADDR", address.to_string())
+            // Warnings alone: between the lines of the tests nobody reads more.
+            .env("RUST_LOG", "warn")
             .env_remove("PORT"),
     )?;
     for _ in 0..200 {

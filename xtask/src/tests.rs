@@ -13,12 +13,13 @@ use crate::{
 
 type Step = (&'static str, fn() -> Result<()>);
 
-const STEPS: [Step; 5] = [
+const STEPS: [Step; 6] = [
     ("format", format),
     ("lint", lint),
     ("unit", unit),
     ("build", build),
     ("browser", browser),
+    ("lighthouse", lighthouse),
 ];
 
 /// Runs the steps of these names, all when there is none, and ends with a line for each.
@@ -34,21 +35,21 @@ pub fn test(names: &[&str]) -> Result<()> {
     let mut times = Vec::new();
     let start = Instant::now();
     tools::for_release()?;
-    times.push(format!("✓ tools    {}", seconds(start)));
+    times.push(format!("✓ tools      {}", seconds(start)));
     for (name, check) in STEPS {
         if names.is_empty() || names.contains(&name) {
             println!("\n▸ {name}");
             let start = Instant::now();
             let done = check();
             let mark = if done.is_ok() { '✓' } else { '✗' };
-            times.push(format!("{mark} {name:8} {}", seconds(start)));
+            times.push(format!("{mark} {name:10} {}", seconds(start)));
             if done.is_err() {
                 println!("\n{}", times.join("\n"));
                 return done;
             }
         }
     }
-    println!("\n{}\n  all      {}", times.join("\n"), seconds(start));
+    println!("\n{}\n  all        {}", times.join("\n"), seconds(start));
     Ok(())
 }
 
@@ -131,4 +132,19 @@ fn browser() -> Result<()> {
         playwright.env("CHROMIUM", path);
     }
     run(&mut playwright)
+}
+
+/// Lighthouse's marks for each page of the release build.
+fn lighthouse() -> Result<()> {
+    let chromium = tools::chromium()?;
+    let database = database::to_throw_away()?;
+    let app = serve::start("target/release/race-bib", &database.url)?;
+    let mut node: Command = tool("node");
+    node.arg("lighthouse.mjs")
+        .current_dir(root().join("end2end"))
+        .env("BASE_URL", &app.url);
+    if let Some(path) = chromium {
+        node.env("CHROMIUM", path);
+    }
+    run(&mut node)
 }

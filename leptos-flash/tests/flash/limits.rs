@@ -178,9 +178,7 @@ async fn tables_can_have_other_names() -> Result {
     let sessions =
         leptos_flash::PostgresSessionStore::new(pool.clone()).with_table("race", "bib")?;
     sessions.migrate().await?;
-    let flash = FlashStore::new(pool.clone())
-        .with_table("race", "Flash \"notes\"")
-        .with_session_table("race", "bib");
+    let flash = FlashStore::new(&sessions).with_table("race", "Flash \"notes\"");
     flash.migrate().await?;
     flash.migrate().await?;
     let tables: Vec<String> = sqlx::query_scalar(
@@ -273,7 +271,8 @@ async fn a_missing_layer_and_a_wrong_order_name_their_cure() -> Result {
         flash.info("hello").await
     }
     let pool = crate::support::pool(&database().await?).await?;
-    let layer = FlashLayer::new(FlashStore::new(pool));
+    let sessions = leptos_flash::PostgresSessionStore::new(pool);
+    let layer = FlashLayer::new(FlashStore::new(&sessions));
     let no_flash: Router = Router::new().route("/", post(push));
     let no_session: Router = Router::new().route("/", post(push)).layer(layer);
     for app in [no_flash, no_session] {

@@ -6,6 +6,8 @@ mod crossing;
 mod delivery;
 mod history;
 mod limits;
+mod session_cookie;
+mod session_expiry;
 mod sessions;
 mod statements;
 mod support;

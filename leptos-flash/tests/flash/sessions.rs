@@ -142,6 +142,64 @@ async fn a_session_of_the_plain_postgres_store_gets_a_key_of_its_own() -> Result
     Ok(())
 }
 
+/// What a second tab sends while a login is under way comes with the old id.
+#[tokio::test]
+async fn a_renewed_id_logs_nobody_out() -> Result {
+    let server = Server::start().await?;
+    let visitor = Visitor::new(&server);
+    let cookie = visitor.cookie().await?;
+    let (login, tab) = (visitor.clone(), visitor.apart(&cookie)?);
+    let login = tokio::spawn(async move { login.post("/slow-login").await.map(drop) });
+    tokio::time::sleep(std::time::Duration::from_millis(150)).await;
+    for path in ["/push/info/meanwhile", "/slow-write"] {
+        let answer = tab.post(path).await?;
+        assert!(!answer.headers().contains_key("set-cookie"), "{path}");
+    }
+    let user = tab.get_with("/user", &[HTML]).await?;
+    assert!(!user.headers().contains_key("set-cookie"));
+    login.await??;
+    assert_eq!(
+        visitor.get_with("/user", &[]).await?.text().await?,
+        "runner"
+    );
+    assert!(
+        visitor
+            .page("/page")
+            .await?
+            .contains(&"meanwhile".to_owned())
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_unknown_session_is_no_reason_to_take_a_cookie_away() -> Result {
+    let server = Server::start().await?;
+    let visitor = Visitor::new(&server);
+    visitor.push("gone").await?;
+    server
+        .pool
+        .execute("delete from tower_sessions.session")
+        .await?;
+    let user = visitor.get_with("/user", &[HTML]).await?;
+    assert!(!user.headers().contains_key("set-cookie"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_logout_takes_the_cookie_away() -> Result {
+    let server = Server::start().await?;
+    let visitor = Visitor::new(&server);
+    visitor.post("/login").await?;
+    let answer = visitor.post("/leave").await?;
+    let line = answer.headers()["set-cookie"].to_str()?;
+    assert!(
+        line.starts_with("sessionId=;") && line.contains("Max-Age=0"),
+        "{line}"
+    );
+    assert_eq!(server.sessions().await?, 0);
+    Ok(())
+}
+
 async fn ids(server: &Server) -> Result<Vec<String>> {
     Ok(sqlx::query_scalar("select id from tower_sessions.session")
         .fetch_all(&server.pool)

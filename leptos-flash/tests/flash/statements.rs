@@ -24,7 +24,7 @@ async fn a_page_with_a_session_runs_one_statement() -> Result {
     counted.reset().await?;
     visitor.page("/page").await?;
     visitor.get_with("/file.png", &[]).await?;
-    counted.ran(&[("take", 1)]).await
+    counted.ran(&[("flash take", 1)]).await
 }
 
 #[tokio::test]
@@ -36,7 +36,9 @@ async fn pages_that_showed_messages_share_a_delete() -> Result {
     }
     counted.reset().await?;
     futures::future::try_join_all(visitors.iter().map(|visitor| visitor.page("/page"))).await?;
-    counted.ran(&[("delete", 1), ("take", 5)]).await
+    counted
+        .ran(&[("flash delete shown", 1), ("flash take", 5)])
+        .await
 }
 
 #[tokio::test]
@@ -46,14 +48,16 @@ async fn a_push_with_a_session_runs_one_statement() -> Result {
     visitor.push("x").await?;
     counted.reset().await?;
     visitor.push("y").await?;
-    counted.ran(&[("push", 1)]).await
+    counted.ran(&[("flash push", 1)]).await
 }
 
 #[tokio::test]
 async fn the_push_of_a_first_visit_runs_two_statements() -> Result {
     let counted = Counted::start().await?;
     Visitor::new(&counted.server).push("x").await?;
-    counted.ran(&[("create session", 1), ("push", 1)]).await
+    counted
+        .ran(&[("session create", 1), ("flash push", 1)])
+        .await
 }
 
 #[tokio::test]
@@ -63,7 +67,9 @@ async fn a_page_that_redirects_gives_back_in_one_more_statement() -> Result {
     visitor.push("x").await?;
     counted.reset().await?;
     visitor.get_with("/fails", &[HTML]).await?.text().await?;
-    counted.ran(&[("give back", 1), ("take", 1)]).await
+    counted
+        .ran(&[("flash give back", 1), ("flash take", 1)])
+        .await
 }
 
 /// A server whose statements are counted by pg_stat_statements.
@@ -112,15 +118,10 @@ impl Counted {
     }
 }
 
+/// The comment that each of the library's statements begins with.
 fn name(query: &str) -> &str {
-    match query {
-        query if query.contains("skip locked") && query.starts_with("with owner") => "take",
-        query if query.contains("insert into \"tower_sessions\"") => "create session",
-        query if query.contains("insert into \"public\"") => "push",
-        query if query.contains("leased_until = null") || query.contains("leased_until = $") => {
-            "give back"
-        }
-        query if query.starts_with("delete from \"public\"") => "delete",
-        other => other,
-    }
+    let comment = query
+        .strip_prefix("/* ")
+        .and_then(|query| query.split_once(" */"));
+    comment.map_or(query, |(name, _)| name)
 }

@@ -13,10 +13,16 @@ use axum::{
     response::{Html, IntoResponse, Redirect},
     routing::{get, post},
 };
-use leptos_flash::{Flash, FlashError, FlashLayer, FlashMessage, FlashStore, PostgresSessionStore};
+use leptos_flash::{
+    Flash, FlashError, FlashLayer, FlashMessage, FlashStore, PostgresSessionStore,
+    SessionCookieLayer, renew_id,
+};
 use sqlx::{Connection, PgConnection, PgPool, postgres::PgPoolOptions};
 use tokio::task::JoinHandle;
-use tower_sessions::{Session, SessionManagerLayer, cookie::SameSite};
+use tower_sessions::{
+    Expiry, Session, SessionManagerLayer,
+    cookie::{Cookie, SameSite, time},
+};
 
 pub type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
@@ -74,18 +80,26 @@ impl Server {
         url: &str,
         settings: impl Fn(FlashStore) -> FlashStore,
     ) -> Result<Self> {
-        let pool = pool(url).await?;
-        let session_store = PostgresSessionStore::new(pool.clone());
+        let sessions = PostgresSessionStore::new(pool(url).await?);
+        Self::start_on(sessions, settings, |app, sessions| {
+            app.layer(session_layer(sessions))
+                .layer(SessionCookieLayer::new(Cookie::new("sessionId", ""), []))
+        })
+        .await
+    }
+
+    /// On these sessions, with the layers that go around the flash messages.
+    pub async fn start_on(
+        session_store: PostgresSessionStore,
+        settings: impl Fn(FlashStore) -> FlashStore,
+        layers: impl Fn(Router, PostgresSessionStore) -> Router,
+    ) -> Result<Self> {
+        let pool = session_store.pool().clone();
         session_store.migrate().await?;
-        let store = settings(FlashStore::new(pool.clone()).with_max_waiting(1000));
+        let store = settings(FlashStore::new(&session_store).with_max_waiting(1000));
         store.migrate().await?;
         let flash = FlashLayer::new(store.clone());
-        let app = routes().layer(flash.clone()).layer(
-            SessionManagerLayer::new(session_store)
-                .with_name("sessionId")
-                .with_secure(false)
-                .with_same_site(SameSite::Lax),
-        );
+        let app = layers(routes().layer(flash.clone()), session_store);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let served = app.clone();
@@ -122,6 +136,15 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.task.abort();
     }
+}
+
+/// With a plain cookie.
+pub fn session_layer(sessions: PostgresSessionStore) -> SessionManagerLayer<PostgresSessionStore> {
+    SessionManagerLayer::new(sessions)
+        .with_name("sessionId")
+        .with_secure(false)
+        .with_same_site(SameSite::Lax)
+        .with_expiry(Expiry::OnInactivity(time::Duration::days(30)))
 }
 
 /// What the pages of the tests do.
@@ -170,19 +193,24 @@ fn routes() -> Router {
             .redirect("/page", FlashMessage::success("logged in"))
             .await
     }
+    /// A login that goes on for a while after the id is renewed.
+    async fn slow_login(session: Session) -> std::result::Result<(), FlashError> {
+        renew_id(&session).await?;
+        session.insert("user", "runner").await?;
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        Ok(())
+    }
+    async fn leave(session: Session) -> std::result::Result<(), FlashError> {
+        Ok(session.flush().await?)
+    }
     async fn logout(session: Session, flash: Flash) -> std::result::Result<Redirect, FlashError> {
         session.flush().await?;
         flash
             .redirect("/page", FlashMessage::success("logged out"))
             .await
     }
-    async fn user(session: Session) -> String {
-        session
-            .get::<String>("user")
-            .await
-            .ok()
-            .flatten()
-            .unwrap_or_default()
+    async fn user(session: Session) -> std::result::Result<String, FlashError> {
+        Ok(session.get("user").await?.unwrap_or_default())
     }
     async fn slow_write(session: Session) -> std::result::Result<(), FlashError> {
         session.insert("note", "begin").await?;
@@ -263,6 +291,8 @@ fn routes() -> Router {
         .route("/keeps", get(keeps))
         .route("/slow", get(slow))
         .route("/login", post(login))
+        .route("/slow-login", post(slow_login))
+        .route("/leave", post(leave))
         .route("/logout", post(logout))
         .route("/user", get(user))
         .route("/slow-write", post(slow_write))
@@ -312,6 +342,21 @@ impl Visitor {
             client: self.client.clone(),
             base: format!("http://{}", server.address),
         }
+    }
+
+    /// The same visitor in a tab that keeps this cookie, whatever answers say.
+    pub fn apart(&self, cookie: &str) -> Result<Self> {
+        let headers = [(reqwest::header::COOKIE, cookie.parse()?)]
+            .into_iter()
+            .collect();
+        let client = reqwest::Client::builder()
+            .default_headers(headers)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()?;
+        Ok(Self {
+            client,
+            base: self.base.clone(),
+        })
     }
 
     pub fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {

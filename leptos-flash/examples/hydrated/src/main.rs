@@ -12,7 +12,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let pool = sqlx::PgPool::connect(&std::env::var("DATABASE_URL")?).await?;
     let session_store = PostgresSessionStore::new(pool.clone());
     session_store.migrate().await?;
-    let flash_store = FlashStore::new(pool);
+    let flash_store = FlashStore::new(&session_store);
     flash_store.migrate().await?;
 
     let options = LeptosOptions::builder()
