@@ -113,6 +113,8 @@ pub struct Config {
     pub post_burst: NonZeroU32,
     pub posts_per_second: NonZeroU32,
     pub metrics: Option<SocketAddr>,
+    /// `cargo leptos watch` runs it.
+    pub watched: bool,
     pub json_log: bool,
 }
 
@@ -211,6 +213,7 @@ impl Config {
                     None,
                     |address| address.parse().ok().map(Some),
                 ),
+                watched: reader.text("LEPTOS_WATCH").is_some(),
                 json_log: reader.choice("LOG_FORMAT", "text or json", production, |format| {
                     match format {
                         "text" => Some(false),

@@ -16,6 +16,16 @@ pub enum AppError {
     Message { status: u16, text: String },
     #[error("There is no page at this address.")]
     NotFound,
+    #[error("This was sent from another site, so it was refused. Please use the form on this one.")]
+    CrossSite,
+    #[error("The form is too large: {kib} KiB are allowed.")]
+    TooLarge { kib: usize },
+    #[error("That was too much at once. Please wait a moment and try again.")]
+    TooManyPosts,
+    #[error("The headers of the request are too large. Deleting this site's cookies may help.")]
+    Headers,
+    #[error("That took too long. Please try again in a moment.")]
+    TooSlow,
     #[error("Our notes can't be reached. Please try again in a moment.")]
     Unavailable,
     #[error("Something went wrong on our side.")]
@@ -28,7 +38,11 @@ impl AppError {
             Self::Form(_) => 400,
             Self::Message { status, .. } => *status,
             Self::NotFound => 404,
-            Self::Unavailable => 503,
+            Self::CrossSite => 403,
+            Self::TooLarge { .. } => 413,
+            Self::TooManyPosts => 429,
+            Self::Headers => 431,
+            Self::Unavailable | Self::TooSlow => 503,
             Self::Internal => 500,
         }
     }

@@ -7,15 +7,25 @@ pub mod pages;
 pub mod race;
 
 #[cfg(feature = "ssr")]
+pub mod commands;
+#[cfg(feature = "ssr")]
 pub mod config;
+#[cfg(feature = "ssr")]
+mod forms;
+#[cfg(feature = "ssr")]
+mod metrics;
+#[cfg(feature = "ssr")]
+pub mod protection;
+#[cfg(feature = "ssr")]
+mod refusals;
 #[cfg(feature = "ssr")]
 pub mod router;
 #[cfg(feature = "ssr")]
-pub mod server;
+mod server;
 #[cfg(feature = "ssr")]
 pub mod session;
 #[cfg(feature = "ssr")]
-pub mod trace;
+mod trace;
 
 /// The browser's entry point: only the islands come to life.
 #[cfg(feature = "hydrate")]

@@ -1,13 +1,7 @@
 #[cfg(feature = "ssr")]
 #[tokio::main]
 async fn main() -> std::process::ExitCode {
-    match race_bib::server::run().await {
-        Ok(()) => std::process::ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error:#}");
-            std::process::ExitCode::FAILURE
-        }
-    }
+    race_bib::commands::main(std::env::args().nth(1).as_deref()).await
 }
 
 /// cargo-leptos builds the browser's side from lib.rs.

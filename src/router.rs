@@ -1,20 +1,26 @@
 //! The routes and the layers around them.
 
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
 use axum::{
     Router,
-    body::{Body, to_bytes},
     extract::{FromRef, Request, State},
     http::{HeaderValue, StatusCode, Uri, header, request::Parts},
-    middleware::{self, Next},
+    middleware::{Next, from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::get,
 };
-use http_body_util::BodyExt;
-use leptos::{config::LeptosOptions, prelude::*, server_fn::error::SERVER_FN_ERROR_HEADER};
+use leptos::{config::LeptosOptions, nonce::Nonce, prelude::*};
 use leptos_axum::{LeptosRoutes, file_and_error_handler_with_context, generate_route_list};
 use leptos_flash::{FlashLayer, PostgresSessionStore};
-use sqlx::PgPool;
 use tower_http::{
+    catch_panic::CatchPanicLayer,
     services::{ServeDir, ServeFile},
     set_header::SetResponseHeaderLayer,
 };
@@ -23,7 +29,12 @@ use crate::{
     app::{App, shell},
     config::Config,
     error::AppError,
+    forms::explain_failed_forms,
     pages::messages::server::hop,
+    protection::{
+        BrowserRules, PostLimit, limit_headers, limit_posts, refuse_cross_site, tell_browser,
+    },
+    refusals::explain_refusals,
     session::{cookie_layer, session_layer},
     trace::{LastRequests, note_session, trace},
 };
@@ -33,38 +44,49 @@ use crate::{
 pub struct AppState {
     pub leptos: LeptosOptions,
     pub config: Config,
-    pub pool: PgPool,
     pub session_store: PostgresSessionStore,
     pub last_requests: LastRequests,
+    readiness: Readiness,
 }
 
-/// The largest form, in bytes: a page's messages come back when one is dismissed.
-const MAX_BODY: usize = 256 * 1024;
+impl AppState {
+    pub fn new(config: Config, session_store: PostgresSessionStore, readiness: Readiness) -> Self {
+        Self {
+            leptos: config.leptos.clone(),
+            last_requests: LastRequests::keep(if config.is_production() { 0 } else { 200 }),
+            config,
+            session_store,
+            readiness,
+        }
+    }
+}
 
-/// The whole app. The last layer is the outermost: a request passes the session, then the flash
-/// messages, then the forms, then it reaches a page. Files and health need none of them.
-pub fn router(
-    config: &Config,
-    pool: PgPool,
-    session_store: PostgresSessionStore,
-    flash: FlashLayer,
-) -> Router {
-    let state = AppState {
-        leptos: config.leptos.clone(),
-        config: config.clone(),
-        pool,
-        session_store: session_store.clone(),
-        last_requests: LastRequests::keep(if config.is_production() { 0 } else { 200 }),
-    };
+/// Whether the tables are there.
+#[derive(Clone, Default)]
+pub struct Readiness(Arc<AtomicBool>);
+
+impl Readiness {
+    pub fn set_ready(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The pages, the files and the health. The last layer is the outermost: a request for a page passes
+/// the session, then the flash messages, then the forms. Files and health need none of them.
+pub fn routes(state: &AppState, flash: FlashLayer) -> Router<AppState> {
+    let config = &state.config;
     let options = state.leptos.clone();
     let context = {
         let state = state.clone();
-        move || provide_context(state.clone())
+        move || {
+            provide_context(state.clone());
+            provide_nonce_of_request();
+        }
     };
     let pages = Router::new()
         .route("/messages/hop/{hop}", get(hop))
         .leptos_routes_with_context(
-            &state,
+            state,
             generate_route_list(App),
             context.clone(),
             move || shell(options.clone()),
@@ -72,13 +94,10 @@ pub fn router(
         .fallback(file_and_error_handler_with_context::<AppState, _>(
             context, shell,
         ))
-        .layer(middleware::from_fn_with_state(
-            state.clone(),
-            explain_failed_forms,
-        ))
+        .layer(from_fn(explain_failed_forms))
         .layer(flash)
-        .layer(middleware::from_fn(note_session))
-        .layer(session_layer(config, session_store))
+        .layer(from_fn(note_session))
+        .layer(session_layer(config, state.session_store.clone()))
         .layer(cookie_layer(config));
 
     let site = config.leptos.site_root.to_string();
@@ -94,8 +113,31 @@ pub fn router(
             ServeFile::new(format!("{site}/favicon.svg")),
         )
         .merge(pages)
-        .layer(middleware::from_fn_with_state(state.clone(), trace))
+}
+
+/// What goes around all routes: it may refuse a request, and it explains each refusal and failure.
+pub fn protected(routes: Router<AppState>, state: AppState, post_limit: PostLimit) -> Router {
+    let config = &state.config;
+    routes
+        .layer(from_fn_with_state(config.request_timeout, limit_time))
+        .layer(from_fn_with_state(post_limit, limit_posts))
+        .layer(from_fn(refuse_cross_site))
+        .layer(from_fn(limit_headers))
+        .layer(CatchPanicLayer::custom(|_| {
+            AppError::Internal.into_response()
+        }))
+        .layer(from_fn_with_state(state.clone(), explain_refusals))
+        .layer(from_fn_with_state(BrowserRules::new(config), tell_browser))
+        .layer(from_fn_with_state(state.clone(), trace))
         .with_state(state)
+}
+
+/// The nonce that `tell_browser` allows in place of Leptos's own.
+fn provide_nonce_of_request() {
+    let parts = use_context::<Parts>();
+    if let Some(nonce) = parts.and_then(|parts| parts.extensions.get::<Nonce>().cloned()) {
+        provide_context(nonce);
+    }
 }
 
 /// Names with a hash of the content never change.
@@ -112,14 +154,28 @@ fn cached<S: Clone>(
         .layer(files)
 }
 
-async fn readyz(State(pool): State<PgPool>) -> Result<&'static str, (StatusCode, &'static str)> {
-    match sqlx::query("select 1").execute(&pool).await {
-        Ok(_) => Ok("ok"),
-        Err(_) => Err((
+async fn readyz(
+    State(Readiness(tables)): State<Readiness>,
+    State(sessions): State<PostgresSessionStore>,
+) -> Result<&'static str, (StatusCode, &'static str)> {
+    let answers = || sqlx::query("select 1").execute(sessions.pool());
+    let ready = tables.load(Ordering::Relaxed)
+        && matches!(
+            tokio::time::timeout(Duration::from_secs(3), answers()).await,
+            Ok(Ok(_))
+        );
+    match ready {
+        true => Ok("ok"),
+        false => Err((
             StatusCode::SERVICE_UNAVAILABLE,
             "the database does not answer",
         )),
     }
+}
+
+async fn limit_time(State(limit): State<Duration>, request: Request, next: Next) -> Response {
+    let answer = tokio::time::timeout(limit, next.run(request)).await;
+    answer.unwrap_or_else(|_| AppError::TooSlow.into_response())
 }
 
 /// Redirects to the page that a form was on, with a `fragment` such as `#part`.
@@ -138,81 +194,4 @@ pub fn redirect_back(fragment: &str) {
     if leptos_flash::redirect(&back).is_err() {
         leptos_axum::redirect("/");
     }
-}
-
-/// A form post without JavaScript that fails gets a page that says why, with the status it deserves.
-/// Leptos would redirect to the form with the error in the address (server_fn 0.8, lib.rs:327).
-async fn explain_failed_forms(
-    State(options): State<LeptosOptions>,
-    request: Request,
-    next: Next,
-) -> Response {
-    if request.method() != "POST" {
-        return next.run(request).await;
-    }
-    let uri = request.uri().clone();
-    let (mut parts, body) = request.into_parts();
-    let Some(form) = read_form(body).await else {
-        let text = format!(
-            "The form is too large: {} KiB are allowed.",
-            MAX_BODY / 1024
-        );
-        return error_page(options, uri, AppError::Message { status: 413, text }).await;
-    };
-    let accept = parts
-        .headers
-        .get(header::ACCEPT)
-        .and_then(|accept| accept.to_str().ok());
-    let by_hydrated_code = accept.is_some_and(|accept| accept.contains("application/json"));
-    if !by_hydrated_code {
-        let html = HeaderValue::from_static("text/html");
-        parts.headers.insert(header::ACCEPT, html);
-    }
-    let response = next.run(Request::from_parts(parts, form.into())).await;
-    if by_hydrated_code || !response.headers().contains_key(SERVER_FN_ERROR_HEADER) {
-        return response;
-    }
-    let body = to_bytes(response.into_body(), MAX_BODY)
-        .await
-        .unwrap_or_default();
-    let error = serde_json::from_slice(&body).unwrap_or_else(|_| of_the_library(&body));
-    error_page(options, uri, error).await
-}
-
-/// None when it is too large. Most of such a form is read all the same: a browser that is still
-/// sending when the connection closes shows an error of its own instead of our answer.
-async fn read_form(mut body: Body) -> Option<Vec<u8>> {
-    let (mut form, mut bytes) = (Vec::new(), 0);
-    while let Some(frame) = body.frame().await {
-        let data = frame.ok()?.into_data().unwrap_or_default();
-        bytes += data.len();
-        if bytes <= MAX_BODY {
-            form.extend_from_slice(&data);
-        } else if bytes > 64 * MAX_BODY {
-            return None;
-        }
-    }
-    (bytes <= MAX_BODY).then_some(form)
-}
-
-/// leptos-flash's own server function writes its errors as `kind|text` (server_fn 0.8, error.rs).
-fn of_the_library(body: &[u8]) -> AppError {
-    match body.split(|byte| *byte == b'|').next() {
-        Some(b"Args" | b"MissingArg" | b"Deserialization") => {
-            AppError::Form("a field is missing or of the wrong kind".to_owned())
-        }
-        _ => AppError::Internal,
-    }
-}
-
-async fn error_page(options: LeptosOptions, uri: Uri, error: AppError) -> Response {
-    let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let render = leptos_axum::render_app_async_with_context(
-        move || provide_context(error.clone()),
-        move || shell(options.clone()),
-    );
-    let request = Request::get(uri).body(Body::empty()).unwrap_or_default();
-    let mut response = render(request).await.into_response();
-    *response.status_mut() = status;
-    response
 }

@@ -1,12 +1,16 @@
 //! Starts: config, logs, database, router, serve, shut down.
 
+use std::{future::IntoFuture, time::Duration};
+
 use anyhow::{Context, Result};
-use leptos_flash::{FlashLayer, FlashStore, PostgresSessionStore, purge_every};
-use sqlx::postgres::PgPoolOptions;
-use std::time::Duration;
+use axum::Router;
+use leptos_flash::{FlashError, FlashLayer, FlashStore, PostgresSessionStore, purge_every};
+use sqlx::{PgPool, postgres::PgPoolOptions};
+use std::net::SocketAddr;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
+    sync::watch,
 };
 use tracing_subscriber::{
     EnvFilter, Layer,
@@ -17,7 +21,9 @@ use tracing_subscriber::{
 
 use crate::{
     config::Config,
-    router::router,
+    metrics,
+    protection::PostLimit,
+    router::{AppState, Readiness, protected, routes},
     trace::{self, StatementLayer},
 };
 
@@ -26,65 +32,136 @@ const DEFAULT_LOG: &str = "info,sqlx::postgres::notice=warn";
 
 const PURGE_PERIOD: Duration = Duration::from_secs(15 * 60);
 
+/// How long requests that are under way have when the server stops. Orchestrators kill after 10
+/// seconds or more.
+const GRACE: Duration = Duration::from_secs(8);
+
 /// Runs until SIGTERM or Ctrl-C.
 ///
 /// # Errors
-/// A variable is missing or wrong, the database can't be reached, the port is taken. The error says
-/// what to do.
+/// A variable is missing or wrong, a port is taken. The error says what to do.
 pub async fn run() -> Result<()> {
     let config = Config::from_env()?;
     start_log(&config);
-
-    let pool = PgPoolOptions::new()
-        .max_connections(config.connections)
-        .acquire_timeout(Duration::from_secs(2))
-        // A ping before each use would double the round trips; a broken connection fails one
-        // statement, and the pool replaces it.
-        .test_before_acquire(false)
-        .connect_with(config.database.clone())
-        .await
-        .with_context(|| {
-            format!(
-                "DATABASE_URL: no PostgreSQL answers at {}:{}. Start it, mend the variable, or unset it \
-                 and run `cargo xtask serve`, which brings a server of its own",
-                config.database.get_host(),
-                config.database.get_port(),
-            )
-        })?;
-
-    let session_store = PostgresSessionStore::new(pool.clone()).with_idle_expiry(config.idle);
-    session_store
-        .migrate()
-        .await
-        .context("the table of the sessions could not be created")?;
-    // Somebody may try 500 pushes before they look.
-    let flash_store = FlashStore::new(&session_store).with_max_waiting(500);
-    flash_store
-        .migrate()
-        .await
-        .context("the table of the flash messages could not be created")?;
-    let flash = FlashLayer::new(flash_store.clone());
-    tokio::spawn(purge_every(
-        PURGE_PERIOD,
-        flash_store,
-        session_store.clone(),
-    ));
-
     let address = config.leptos.site_addr;
     let listener = TcpListener::bind(address).await.with_context(|| {
         format!(
             "can't listen on {address}. Is another server running? Set PORT or LEPTOS_SITE_ADDR"
         )
     })?;
+    let pool = pool(&config);
+    if let Some(address) = config.metrics {
+        metrics::serve(address, pool.clone()).await?;
+    }
+
+    let sessions = PostgresSessionStore::new(pool.clone()).with_idle_expiry(config.idle);
+    // Somebody may try 500 pushes before they look.
+    let messages = FlashStore::new(&sessions).with_max_waiting(500);
+    let flash = FlashLayer::new(messages.clone());
+    let readiness = Readiness::default();
+    let post_limit = PostLimit::new(&config);
+    let state = AppState::new(config.clone(), sessions.clone(), readiness.clone());
+    let app = protected(routes(&state, flash.clone()), state, post_limit.clone());
+
+    let maintenance = async {
+        prepare(&config, &sessions, &messages).await;
+        readiness.set_ready();
+        purge_every(PURGE_PERIOD, messages, sessions).await;
+    };
     tracing::info!("listening on http://{}", listener.local_addr()?);
-    axum::serve(
-        listener,
-        router(&config, pool, session_store, flash.clone()),
-    )
-    .with_graceful_shutdown(stop_signal())
-    .await?;
+    tokio::select! {
+        served = serve(listener, app) => served?,
+        () = maintenance => {}
+        () = forget_quiet_clients(post_limit) => {}
+    }
     flash.flush().await;
     Ok(())
+}
+
+/// Connects when it is first used: pages are served before the database is there.
+fn pool(config: &Config) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(config.connections)
+        .acquire_timeout(Duration::from_secs(2))
+        // A ping before each use would double the round trips; a broken connection fails one
+        // statement, and the pool replaces it.
+        .test_before_acquire(false)
+        .connect_lazy_with(
+            (config.database.clone())
+                .application_name("race-bib")
+                .options([("statement_timeout", "5s")]),
+        )
+}
+
+/// Creates the tables, as soon as there is a database.
+async fn prepare(config: &Config, sessions: &PostgresSessionStore, messages: &FlashStore) {
+    let mut pause = Duration::from_secs(1);
+    loop {
+        let created: Result<(), FlashError> = async {
+            sessions.migrate().await?;
+            messages.migrate().await
+        }
+        .await;
+        let Err(error) = created else {
+            return tracing::info!("the database is ready");
+        };
+        tracing::warn!(
+            "waiting for PostgreSQL at {}:{}, see DATABASE_URL; pages go without sessions and messages \
+             until then. Next attempt in {pause:?}: {error}",
+            config.database.get_host(),
+            config.database.get_port(),
+        );
+        tokio::time::sleep(pause).await;
+        pause = (2 * pause).min(Duration::from_secs(5));
+    }
+}
+
+async fn forget_quiet_clients(limit: PostLimit) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        limit.forget_quiet_clients();
+    }
+}
+
+/// Serves until a signal, then lets the requests under way finish, for a while.
+async fn serve(listener: TcpListener, app: Router) -> Result<()> {
+    let (stop, stopping) = watch::channel(false);
+    let mut stopped = stopping.clone();
+    let server = axum::serve(
+        listener,
+        app.into_make_service_with_connect_info::<SocketAddr>(),
+    )
+    .with_graceful_shutdown(async move {
+        _ = stopped.wait_for(|stop| *stop).await;
+    })
+    .into_future();
+    tokio::pin!(server);
+    tokio::select! {
+        ended = &mut server => return Ok(ended?),
+        () = stop_signal() => {}
+    }
+    tracing::info!("stopping; requests under way have {GRACE:?}");
+    _ = stop.send(true);
+    match tokio::time::timeout(GRACE, server).await {
+        Ok(ended) => Ok(ended?),
+        Err(_) => {
+            tracing::warn!("some requests did not finish in time");
+            Ok(())
+        }
+    }
+}
+
+async fn stop_signal() {
+    match (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) {
+        (Ok(mut terminate), Ok(mut interrupt)) => tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        },
+        _ => std::future::pending().await,
+    }
 }
 
 fn start_log(config: &Config) {
@@ -101,17 +178,4 @@ fn start_log(config: &Config) {
         .with(lines.with_filter(filter))
         .with(StatementLayer.with_filter(statements))
         .init();
-}
-
-async fn stop_signal() {
-    match (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::interrupt()),
-    ) {
-        (Ok(mut terminate), Ok(mut interrupt)) => tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        },
-        _ => std::future::pending().await,
-    }
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use axum::{
-    extract::{Request, State},
+    extract::{MatchedPath, Request, State},
     http::{HeaderValue, Method, StatusCode},
     middleware::Next,
     response::Response,
@@ -30,12 +30,23 @@ pub const TARGET: &str = module_path!();
 /// The path is logged without its query, which may hold what somebody typed.
 pub async fn trace(State(last): State<LastRequests>, request: Request, next: Next) -> Response {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map(|route| route.as_str().to_owned());
     let id = Uuid::new_v4().simple().to_string();
     let span = tracing::info_span!("request", id);
     let start = Instant::now();
     let mut response = next.run(request).instrument(span.clone()).await;
     let (time, status) = (start.elapsed(), response.status());
     let statements = statements_of(&span);
+    let labels = [
+        ("method", method.to_string()),
+        ("route", route.unwrap_or_else(|| "none".to_owned())),
+        ("status", status.as_u16().to_string()),
+    ];
+    metrics::counter!("http_requests_total", &labels).increment(1);
+    metrics::histogram!("http_request_duration_seconds", &labels).record(time);
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert("x-request-id", id);
     }
@@ -43,17 +54,19 @@ pub async fn trace(State(last): State<LastRequests>, request: Request, next: Nex
     tracing::info!(
         %method, path, status = status.as_u16(), ?time, statements = statements.len(), "answered"
     );
-    if let Some(session) = response.extensions().get().and_then(Session::id) {
-        last.push(
-            session,
-            AnsweredRequest {
-                method,
-                path,
-                status,
-                time,
-                statements,
-            },
-        );
+    if last.kept > 0 {
+        for Statement { name, sql, time } in &statements {
+            tracing::info!(?time, "{name}: {sql}");
+        }
+        let session = response.extensions().get().and_then(Session::id);
+        let request = AnsweredRequest {
+            method,
+            path,
+            status,
+            time,
+            statements,
+        };
+        last.push(session, request);
     }
     response
 }
@@ -99,20 +112,16 @@ impl LastRequests {
         }
     }
 
-    fn push(&self, session: session::Id, request: AnsweredRequest) {
-        if self.kept > 0 {
-            for statement in &request.statements {
-                tracing::info!(time = ?statement.time, "{}", statement.sql);
-            }
-            let mut requests = self.requests();
-            requests.push_front((session, request));
-            requests.truncate(self.kept);
-        }
+    fn push(&self, session: Option<session::Id>, request: AnsweredRequest) {
+        let mut requests = self.requests();
+        requests.extend(session.map(|session| (session, request)));
+        let surplus = requests.len().saturating_sub(self.kept);
+        requests.drain(..surplus);
     }
 
     /// The last ten of a session, the newest first.
     pub fn of(&self, session: session::Id) -> Vec<AnsweredRequest> {
-        (self.requests().iter())
+        (self.requests().iter().rev())
             .filter(|(id, _)| *id == session)
             .map(|(_, request)| request.clone())
             .take(10)

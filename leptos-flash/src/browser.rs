@@ -9,7 +9,10 @@ use leptos::{
 };
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Headers, HtmlDocument, PageTransitionEvent, RequestInit, Response, Storage};
+use web_sys::{
+    FormData, Headers, HtmlDocument, HtmlFormElement, PageTransitionEvent, RequestInit, Response,
+    Storage, SubmitEvent, UrlSearchParams,
+};
 
 use crate::{
     DismissFlash, FlashMessage, FlashMessages,
@@ -65,6 +68,43 @@ pub fn dismiss(id: i64) {
     _ = window().fetch_with_str_and_init(DismissFlash::PATH, &init);
 }
 
+pub fn send_form(event: SubmitEvent) {
+    let Some(form) = event
+        .target()
+        .and_then(|form| form.dyn_into::<HtmlFormElement>().ok())
+    else {
+        return;
+    };
+    let Ok(body) = FormData::new_with_form(&form)
+        .and_then(|fields| UrlSearchParams::new_with_str_sequence_sequence(&fields))
+    else {
+        return;
+    };
+    event.prevent_default();
+    let init = RequestInit::new();
+    init.set_method("POST");
+    init.set_body(&body);
+    if let Ok(headers) = Headers::new() {
+        _ = headers.set("accept", "application/json");
+        _ = headers.set(CALL_HEADER, "islands");
+        init.set_headers(&headers);
+    }
+    spawn_local(async move {
+        match JsFuture::from(window().fetch_with_str_and_init(&form.action(), &init)).await {
+            Ok(response) => {
+                let headers = response.unchecked_into::<Response>().headers();
+                show_from(|name| headers.get(name).ok()?);
+                if let (Ok(Some(_)), Ok(Some(page))) =
+                    (headers.get(REDIRECT), headers.get("location"))
+                {
+                    _ = window().location().set_href(&page);
+                }
+            }
+            Err(_) => _ = form.submit(),
+        }
+    });
+}
+
 pub fn ask_for_messages(request: &BrowserRequest) {
     // In a fully hydrated app the router navigates in place; with islands the browser loads a page.
     let page = if IN_PLACE.get() { "app" } else { "islands" };
@@ -73,20 +113,20 @@ pub fn ask_for_messages(request: &BrowserRequest) {
 
 pub fn show_messages(response: &BrowserResponse) {
     let headers = response.generate_headers();
-    if let Some(messages) = headers.get(CALL_HEADER) {
-        let elsewhere = (headers
-            .get("location")
-            .and_then(|location| location.to_str().ok()))
-        .is_some_and(|location| {
-            let path = location.split(['?', '#']).next();
-            path != window().location().pathname().ok().as_deref()
-        });
-        show(
-            messages.as_bytes(),
-            headers.contains_key("serverfnredirect") && elsewhere,
-        );
+    show_from(|name| Some(headers.get(name)?.to_str().ok()?.to_owned()));
+}
+
+/// What Leptos calls a redirect that hydrated code is to follow (server_fn 0.8, redirect.rs).
+const REDIRECT: &str = "serverfnredirect";
+
+fn show_from(header: impl Fn(&str) -> Option<String>) {
+    if let Some(messages) = header(CALL_HEADER) {
+        let path = |location: String| location.split(['?', '#']).next().map(str::to_owned);
+        let elsewhere = header("location")
+            .is_some_and(|location| path(location) != window().location().pathname().ok());
+        show(messages.as_bytes(), header(REDIRECT).is_some() && elsewhere);
     }
-    if headers.contains_key(MORE_HEADER) {
+    if header(MORE_HEADER).is_some() {
         spawn_local(fetch_the_rest());
     }
 }

@@ -75,7 +75,10 @@ async fn delete_in_batches(store: FlashStore, mut deliveries: mpsc::UnboundedRec
             false => store.delete(&shown).await,
         };
         match deleted {
-            Ok(()) => shown.clear(),
+            Ok(()) => {
+                metrics::counter!("flash_shown_total").increment(shown.len() as u64);
+                shown.clear();
+            }
             Err(error) => {
                 tracing::warn!(%error, "{} shown flash messages are not deleted yet", shown.len());
                 // After a long outage the leases of the oldest have run out anyway.

@@ -302,6 +302,7 @@ impl Flash {
             }
         };
         message.id = stored.id;
+        metrics::counter!("flash_pushed_total").increment(1);
         let mut state = self.state();
         if let Some(until) = stored.leased_until {
             state.travelling.add(stored.key, stored.id, until);
@@ -353,6 +354,7 @@ impl Flash {
         let session = self.0.session.as_ref().ok_or(FlashError::MissingSession)?;
         if let Some(session) = session.id() {
             self.0.store.delete_of_session(session, &[id]).await?;
+            metrics::counter!("flash_dismissed_total").increment(1);
         }
         Ok(())
     }

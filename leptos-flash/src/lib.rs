@@ -41,7 +41,7 @@ mod browser;
 #[cfg(feature = "ssr")]
 pub mod testing;
 
-pub use client::FlashClient;
+pub use client::{FlashClient, send_form};
 pub use local::is_local;
 pub use message::{FlashMessage, InvalidLevel, Level, LevelName, Link};
 pub use provider::{

@@ -213,6 +213,7 @@ pub async fn dismiss_flash(
 #[cfg(feature = "ssr")]
 pub(crate) mod server {
     use leptos::{
+        ev::SubmitEvent,
         prelude::ServerFnError,
         server_fn::{request::browser::BrowserRequest, response::browser::BrowserResponse},
     };
@@ -236,4 +237,5 @@ pub(crate) mod server {
     pub fn dismiss(_: i64) {}
     pub fn ask_for_messages(_: &BrowserRequest) {}
     pub fn show_messages(_: &BrowserResponse) {}
+    pub fn send_form(_: SubmitEvent) {}
 }

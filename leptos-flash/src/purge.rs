@@ -24,8 +24,12 @@ use crate::{FlashError, FlashStore, PostgresSessionStore};
 pub async fn purge_every(period: Duration, flash: FlashStore, sessions: PostgresSessionStore) {
     loop {
         tokio::time::sleep(period.mul_f64(0.5 + random())).await;
+        metrics::counter!("flash_purges_total").increment(1);
         match flash.delete_expired().await {
-            Ok(messages) => tracing::debug!(messages, "deleted expired flash messages"),
+            Ok(messages) => {
+                metrics::counter!("flash_expired_total").increment(messages);
+                tracing::debug!(messages, "deleted expired flash messages");
+            }
             Err(error) => tracing::warn!(%error, "expired flash messages stay for now"),
         }
         if let Err(error) = sessions.delete_expired().await {

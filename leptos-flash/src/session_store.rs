@@ -17,6 +17,7 @@ use crate::{
     FlashError, FlashKey,
     purge::delete_in_batches,
     session_cookie::{self, Fate},
+    store::in_time,
 };
 
 /// [`PostgresStore`] with the same table and format, but:
@@ -154,9 +155,8 @@ impl SessionStore for PostgresSessionStore {
                 .bind(encode(record)?)
                 .bind(record.expiry_date)
                 .bind(key)
-                .execute(&self.pool)
-                .await
-                .map_err(backend)?;
+                .execute(&self.pool);
+            let created = in_time(created).await.map_err(backend)?;
             if created.rows_affected() == 1 {
                 session_cookie::note(Fate::Alive);
                 return Ok(());
@@ -170,9 +170,8 @@ impl SessionStore for PostgresSessionStore {
             .bind(encode(record)?)
             .bind(record.expiry_date)
             .bind(flash_key(&mut record.data.clone()))
-            .execute(&self.pool)
-            .await
-            .map_err(backend)?;
+            .execute(&self.pool);
+        let saved = in_time(saved).await.map_err(backend)?;
         if saved.rows_affected() == 0 {
             session_cookie::note(Fate::Gone);
         }
@@ -180,11 +179,10 @@ impl SessionStore for PostgresSessionStore {
     }
 
     async fn load(&self, id: &Id) -> Result<Option<Record>> {
-        let row: Option<(Vec<u8>, OffsetDateTime, Uuid)> = sqlx::query_as(&self.sql.select)
+        let row = sqlx::query_as(&self.sql.select)
             .bind(id.to_string())
-            .fetch_optional(&self.pool)
-            .await
-            .map_err(backend)?;
+            .fetch_optional(&self.pool);
+        let row: Option<(Vec<u8>, OffsetDateTime, Uuid)> = in_time(row).await.map_err(backend)?;
         let Some((data, expiry_date, key)) = row else {
             return Ok(None);
         };
@@ -199,13 +197,13 @@ impl SessionStore for PostgresSessionStore {
     async fn delete(&self, id: &Id) -> Result<()> {
         if RENEWING.try_with(|()| ()).is_err() {
             session_cookie::note(Fate::Ended);
-            return self.inner.delete(id).await;
+            let deleted = in_time(async { Ok(self.inner.delete(id).await) });
+            return deleted.await.map_err(backend)?;
         }
-        sqlx::query(&self.sql.renew)
+        let renewed = sqlx::query(&self.sql.renew)
             .bind(id.to_string())
-            .execute(&self.pool)
-            .await
-            .map_err(backend)?;
+            .execute(&self.pool);
+        in_time(renewed).await.map_err(backend)?;
         Ok(())
     }
 }

@@ -195,8 +195,8 @@ impl FlashStore {
             .bind(leased.map(|_| self.lease.as_secs_f64()))
             .bind(i64::from(self.max_waiting))
             .bind(message.auto_dismiss)
-            .fetch_one(&self.pool)
-            .await?;
+            .fetch_one(&self.pool);
+        let row = in_time(row).await?;
         let Some(key) = row.try_get::<Option<Uuid>, _>("flash_key")? else {
             return Ok(None);
         };
@@ -216,8 +216,8 @@ impl FlashStore {
         let rows = sqlx::query(&self.sql.take)
             .bind(session.to_string())
             .bind(self.lease.as_secs_f64())
-            .fetch_all(&self.pool)
-            .await?;
+            .fetch_all(&self.pool);
+        let rows = in_time(rows).await?;
         let mut lease = Lease::none(self);
         let mut messages = Vec::with_capacity(rows.len());
         for row in &rows {
@@ -225,6 +225,9 @@ impl FlashStore {
             if !message.sticky {
                 let key = FlashKey(row.try_get("flash_key")?);
                 lease.add(key, message.id, row.try_get("leased_until")?);
+                if row.try_get("ran_out")? {
+                    metrics::counter!("flash_leases_run_out_total").increment(1);
+                }
             }
             messages.push(message);
         }
@@ -235,33 +238,33 @@ impl FlashStore {
     /// leased since are left alone.
     async fn give_back(&self, key: FlashKey, rows: &[(i64, OffsetDateTime)]) -> sqlx::Result<()> {
         let (ids, until): (Vec<_>, Vec<_>) = rows.iter().copied().unzip();
-        sqlx::query(&self.sql.give_back)
+        let done = sqlx::query(&self.sql.give_back)
             .bind(key.0)
             .bind(ids)
             .bind(until)
-            .execute(&self.pool)
-            .await?;
+            .execute(&self.pool);
+        in_time(done).await?;
         Ok(())
     }
 
     /// Deletes messages that have been shown.
     pub(crate) async fn delete(&self, shown: &[(FlashKey, i64)]) -> sqlx::Result<()> {
         let (keys, ids): (Vec<_>, Vec<_>) = shown.iter().map(|(key, id)| (key.0, *id)).unzip();
-        sqlx::query(&self.sql.delete)
+        let done = sqlx::query(&self.sql.delete)
             .bind(keys)
             .bind(ids)
-            .execute(&self.pool)
-            .await?;
+            .execute(&self.pool);
+        in_time(done).await?;
         Ok(())
     }
 
     /// Deletes messages that the browser says it has shown, or dismissed.
     pub(crate) async fn delete_of_session(&self, session: Id, ids: &[i64]) -> sqlx::Result<()> {
-        sqlx::query(&self.sql.delete_of_session)
+        let done = sqlx::query(&self.sql.delete_of_session)
             .bind(session.to_string())
             .bind(ids)
-            .execute(&self.pool)
-            .await?;
+            .execute(&self.pool);
+        in_time(done).await?;
         Ok(())
     }
 
@@ -269,6 +272,16 @@ impl FlashStore {
         self.sql = Arc::new(Sql::new(&self.table, &self.sessions));
         self
     }
+}
+
+/// Gives a statement up after 4 seconds. PostgreSQL has a limit of its own, `statement_timeout`, but
+/// one that hangs, or whose network is gone, doesn't keep it.
+pub(crate) async fn in_time<T>(
+    statement: impl Future<Output = sqlx::Result<T>>,
+) -> sqlx::Result<T> {
+    let limit = Duration::from_secs(4);
+    let late = |_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
+    tokio::time::timeout(limit, statement).await.map_err(late)?
 }
 
 /// Whose message it is.
@@ -356,6 +369,7 @@ impl Lease {
         if rows.is_empty() {
             return None;
         }
+        metrics::counter!("flash_given_back_total").increment(rows.len() as u64);
         let store = self.store.clone();
         // Without a runtime the program is at its end, and the lease runs out.
         let runtime = tokio::runtime::Handle::try_current().ok()?;
@@ -446,7 +460,8 @@ impl Sql {
             sql.take,
             "/* flash take */ with owner as ({alive}), {keep_alive}
              waiting as (
-                select m.flash_key, m.id from {flash} m join owner using (flash_key)
+                select m.flash_key, m.id, m.leased_until is not null as ran_out
+                from {flash} m join owner using (flash_key)
                 where not m.sticky and m.expires_at > now()
                   and (m.leased_until is null or m.leased_until < now())
                 order by m.id for update of m skip locked
@@ -454,11 +469,11 @@ impl Sql {
              taken as (
                 update {flash} m set leased_until = now() + make_interval(secs => $2)
                 from waiting w where m.flash_key = w.flash_key and m.id = w.id
-                returning m.*
+                returning m.*, w.ran_out
              )
              select * from taken
              union all
-             select m.* from {flash} m join owner using (flash_key)
+             select m.*, false from {flash} m join owner using (flash_key)
              where m.sticky and m.expires_at > now()
              order by id",
             keep_alive = keep_alive(session, sessions.idle_expiry),

@@ -1,5 +1,5 @@
-use leptos::{prelude::*, server_fn::ServerFn, task::spawn_local};
-use leptos_flash::{FlashClient, Level};
+use leptos::{prelude::*, server_fn::ServerFn};
+use leptos_flash::{Level, send_form};
 
 use crate::{components::PageHead, error::AppError};
 
@@ -106,21 +106,11 @@ pub fn MessagesPage() -> impl IntoView {
     }
 }
 
-/// Calls a server function without loading a page; without JavaScript the same form loads one.
+/// Sends its form without loading a page; without JavaScript the same form loads one.
 #[island]
 fn FetchButton() -> impl IntoView {
     view! {
-        <form
-            method="post"
-            action=PushByFetch::PATH
-            on:submit=|event| {
-                event.prevent_default();
-                spawn_local(async {
-                    // A failure is a message too, or nothing that this button could add.
-                    _ = push_by_fetch().await;
-                });
-            }
-        >
+        <form method="post" action=PushByFetch::PATH on:submit=send_form>
             <button class="button button-quiet">"Without a page load"</button>
         </form>
     }
@@ -174,7 +164,7 @@ pub async fn push_and_fail() -> Result<(), AppError> {
     server::push_and_fail().await
 }
 
-#[server(name = PushByFetch, prefix = "/api", endpoint = "push_by_fetch", client = FlashClient)]
+#[server(name = PushByFetch, prefix = "/api", endpoint = "push_by_fetch")]
 pub async fn push_by_fetch() -> Result<(), AppError> {
     server::push_by_fetch().await
 }

@@ -1,19 +1,12 @@
 //! `cargo xtask …`: what the README's two commands run.
 
-mod command;
-mod database;
-mod postgres;
-mod serve;
-mod site;
-mod steps;
-mod tests;
-mod tools;
-
 use std::process::ExitCode;
+
+use xtask::{command, serve, site, tests, tools};
 
 const USAGE: &str = "\
 cargo xtask serve        set up what is missing, then run the app on http://localhost:5500
-cargo xtask test [STEP…] all checks, or only some: format lint unit build browser
+cargo xtask test [STEP…] all checks, or only some: format lint depend unit build browser lighthouse
 cargo xtask build        the release build: target/release/race-bib and target/site
 cargo xtask postgres     the app's PostgreSQL alone, until Ctrl-C; prints its DATABASE_URL
 cargo xtask tools        set up what is missing, nothing else";

@@ -6,17 +6,22 @@ use std::{
     os::unix::fs::{DirBuilderExt, MetadataExt, chown},
     path::{Path, PathBuf},
     process::Command,
+    thread,
+    time::Duration,
 };
 
 use anyhow::{Context, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::command::{exists, output, run};
 
 /// A server; dropped, it stops when this run has started it.
 pub struct Postgres {
     binaries: PathBuf,
+    folder: PathBuf,
     data: PathBuf,
     account: Option<Account>,
+    options: String,
     pub url: String,
     /// By this run, which stops it then.
     started: bool,
@@ -44,6 +49,8 @@ impl Postgres {
             binaries,
             account,
             url: String::new(),
+            options: String::new(),
+            folder: folder.clone(),
             data: folder.join("data"),
             started: false,
         };
@@ -67,26 +74,28 @@ impl Postgres {
                 .arg(&server.data)
                 .stdout(std::process::Stdio::null()))?;
         }
-        let options = format!(
+        server.options = format!(
             "-c listen_addresses=127.0.0.1 -c port={port} -c max_connections=200 \
              -c unix_socket_directories='{}' {settings}",
             folder.display(),
         );
-        run(server
+        server.start_again()?;
+        Ok(server)
+    }
+
+    /// Starts it after a [`stop`](Self::stop) or [`kill`](Self::kill), on the same port.
+    pub fn start_again(&mut self) -> Result<()> {
+        let log = self.folder.join("log");
+        run(self
             .command("pg_ctl")
             .args(["start", "--wait", "--silent", "--pgdata"])
-            .arg(&server.data)
+            .arg(&self.data)
             .arg("--log")
-            .arg(folder.join("log"))
-            .args(["--options", &options]))
-        .with_context(|| {
-            format!(
-                "PostgreSQL does not start; its log is {}",
-                folder.join("log").display()
-            )
-        })?;
-        server.started = true;
-        Ok(server)
+            .arg(&log)
+            .args(["--options", &self.options]))
+        .with_context(|| format!("PostgreSQL does not start; its log is {}", log.display()))?;
+        self.started = true;
+        Ok(())
     }
 
     /// The port of the server that another run has started on this data.
@@ -100,13 +109,68 @@ impl Postgres {
         notes.lines().nth(3).map(str::to_owned)
     }
 
-    fn stop(&self) {
+    /// Stops it, as an administrator would: connections are closed.
+    pub fn stop(&self) {
         // The next start recovers what a failing stop leaves.
         _ = self
             .command("pg_ctl")
             .args(["stop", "--wait", "--silent", "--mode=fast", "--pgdata"])
             .arg(&self.data)
             .status();
+    }
+
+    /// Kills it with SIGKILL, as the kernel would when memory is short.
+    ///
+    /// # Errors
+    /// It doesn't run.
+    pub fn kill(&self) -> Result<()> {
+        // The others end when they miss the first.
+        self.signal(self.first_process()?, Signal::KILL)?;
+        while self
+            .first_process()
+            .is_ok_and(|first| Path::new("/proc").join(first.to_string()).exists())
+        {
+            thread::sleep(Duration::from_millis(20));
+        }
+        thread::sleep(Duration::from_millis(300));
+        Ok(())
+    }
+
+    /// Stops all of its processes where they are: connections hang.
+    ///
+    /// # Errors
+    /// It doesn't run.
+    pub fn pause(&self) -> Result<()> {
+        self.signal_all(Signal::STOP)
+    }
+
+    /// Goes on after [`pause`](Self::pause).
+    ///
+    /// # Errors
+    /// It doesn't run.
+    pub fn resume(&self) -> Result<()> {
+        self.signal_all(Signal::CONT)
+    }
+
+    fn signal_all(&self, signal: Signal) -> Result<()> {
+        let first = self.first_process()?;
+        self.signal(first, signal)?;
+        let children = output(Command::new("pgrep").args(["-P", &first.to_string()]));
+        for child in children.unwrap_or_default().lines() {
+            // One may have ended meanwhile.
+            _ = self.signal(child.parse()?, signal);
+        }
+        Ok(())
+    }
+
+    fn signal(&self, process: i32, signal: Signal) -> Result<()> {
+        let process = Pid::from_raw(process).context("no process")?;
+        Ok(kill_process(process, signal)?)
+    }
+
+    fn first_process(&self) -> Result<i32> {
+        let notes = fs::read_to_string(self.data.join("postmaster.pid"))?;
+        Ok(notes.lines().next().unwrap_or_default().trim().parse()?)
     }
 
     fn command(&self, program: &str) -> Command {

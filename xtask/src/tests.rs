@@ -13,9 +13,10 @@ use crate::{
 
 type Step = (&'static str, fn() -> Result<()>);
 
-const STEPS: [Step; 6] = [
+const STEPS: [Step; 7] = [
     ("format", format),
     ("lint", lint),
+    ("depend", depend),
     ("unit", unit),
     ("build", build),
     ("browser", browser),
@@ -98,6 +99,19 @@ fn lint() -> Result<()> {
             "ssr",
         ])
         .env("RUSTDOCFLAGS", "--deny warnings"))
+}
+
+/// What we depend on: licences, sources, known holes; and that we use all of it.
+fn depend() -> Result<()> {
+    tools::for_dependencies()?;
+    run(tool("cargo-machete").arg("."))?;
+    let deny = |arguments: &[&str]| run(cargo().arg("deny").args(arguments));
+    deny(&["check", "bans", "licenses", "sources"])?;
+    if deny(&["fetch", "db"]).is_err() {
+        println!("the database of advisories can't be fetched: known holes are not looked for");
+        return Ok(());
+    }
+    deny(&["check", "--disable-fetch", "advisories"])
 }
 
 /// Unit, HTTP and documentation tests on a real PostgreSQL.

@@ -16,6 +16,8 @@ use crate::{
 
 /// The lock file of 0.3.11 needs rustc 1.96.
 const CARGO_LEPTOS: &str = "0.3.10";
+const CARGO_DENY: &str = "0.20.2";
+const CARGO_MACHETE: &str = "0.9.2";
 pub const TARGET: &str = "wasm32-unknown-unknown";
 /// What a toolchain that comes from the system's packages is called in rustup.
 const SYSTEM_TOOLCHAIN: &str = "system-wasm";
@@ -31,6 +33,17 @@ pub fn for_watching() -> Result<()> {
 pub fn for_release() -> Result<()> {
     for_watching()?;
     npm_packages()
+}
+
+/// What a look at the dependencies needs.
+pub fn for_dependencies() -> Result<()> {
+    for (name, version) in [("cargo-machete", CARGO_MACHETE), ("cargo-deny", CARGO_DENY)] {
+        let installed = output(tool(name).arg("--version"));
+        if !installed.is_some_and(|installed| installed.ends_with(version)) {
+            install(name, version)?;
+        }
+    }
+    Ok(())
 }
 
 /// The folder of the workspace.

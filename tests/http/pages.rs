@@ -1,12 +1,8 @@
-//! The whole router over HTTP, on a real PostgreSQL.
-#![cfg(feature = "ssr")]
+//! What the pages answer.
 
-use leptos_flash::{FlashLayer, FlashStore, PostgresSessionStore};
-use race_bib::{config::Config, router::router};
-use reqwest::{Client, Response, redirect::Policy};
 use sqlx::PgPool;
 
-type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
+use crate::visitor::{Result, Visitor};
 
 #[sqlx::test(migrations = false)]
 async fn a_form_post_is_answered_with_a_redirect_to_a_page_that_shows_the_message(
@@ -106,49 +102,4 @@ async fn health_is_told_apart_from_readiness(pool: PgPool) -> Result {
         "a page needs no database"
     );
     Ok(())
-}
-
-/// A browser without JavaScript, and the app on a port of its own.
-struct Visitor {
-    client: Client,
-    base: String,
-}
-
-impl Visitor {
-    async fn start(pool: PgPool) -> Result<Self> {
-        let variables = [
-            ("DATABASE_URL", "postgres://only/the-pool-counts".to_owned()),
-            ("SESSION_SECRET", "only-for-tests-".repeat(5)),
-            ("LEPTOS_HASH_FILES", "false".to_owned()),
-        ];
-        let variable = |name: &str| Some(variables.iter().find(|(key, _)| *key == name)?.1.clone());
-        let config = Config::from_variables(variable)?;
-        let session_store = PostgresSessionStore::new(pool.clone());
-        session_store.migrate().await?;
-        let flash_store = FlashStore::new(&session_store);
-        flash_store.migrate().await?;
-        let app = router(&config, pool, session_store, FlashLayer::new(flash_store));
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-        let base = format!("http://{}", listener.local_addr()?);
-        tokio::spawn(axum::serve(listener, app).into_future());
-        let client = Client::builder()
-            .cookie_store(true)
-            .redirect(Policy::none())
-            .build()?;
-        Ok(Self { client, base })
-    }
-
-    async fn page(&self, path: &str) -> Result<Response> {
-        let request = self.client.get(format!("{}{path}", self.base));
-        Ok(request.header("accept", "text/html").send().await?)
-    }
-
-    async fn push(&self, form: &[(&str, &str)]) -> Result<Response> {
-        let request = self.client.post(format!("{}/api/push_message", self.base));
-        Ok(request
-            .header("accept", "text/html")
-            .form(form)
-            .send()
-            .await?)
-    }
 }

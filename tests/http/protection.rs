@@ -1,0 +1,272 @@
+//! What the app refuses, and what it tells browsers to refuse.
+
+use reqwest::Response;
+use sqlx::{Executor, PgPool};
+
+use crate::visitor::{Result, Visitor};
+
+async fn stored(pool: &PgPool) -> Result<(i64, i64)> {
+    let sql = "select (select count(*) from flash_message), (select count(*) from tower_sessions.session)";
+    Ok(sqlx::query_as(sql).fetch_one(pool).await?)
+}
+
+fn header<'a>(response: &'a Response, name: &str) -> &'a str {
+    let value = response.headers().get(name);
+    value
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
+}
+
+/// Scenario 21.
+#[sqlx::test(migrations = false)]
+async fn a_form_on_another_site_stores_nothing_and_sets_no_cookie(pool: PgPool) -> Result {
+    let visitor = Visitor::start(pool.clone()).await?;
+    for (name, value) in [
+        ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-site", "same-site"),
+        ("origin", "https://evil.example"),
+        ("origin", "null"),
+    ] {
+        let post = visitor
+            .client
+            .post(format!("{}/api/push_message", visitor.base));
+        let form = [("level", "info"), ("text", "forged")];
+        let refused = post.header(name, value).form(&form).send().await?;
+        assert_eq!(refused.status(), 403, "{name}: {value}");
+        assert!(!refused.headers().contains_key("set-cookie"));
+        assert!(refused.text().await?.contains("from another site"));
+    }
+    assert_eq!(stored(&pool).await?, (0, 0));
+    Ok(())
+}
+
+#[sqlx::test(migrations = false)]
+async fn every_answer_tells_the_browser_what_to_refuse(pool: PgPool) -> Result {
+    let visitor = Visitor::start(pool).await?;
+    for path in [
+        "/",
+        "/race",
+        "/nowhere",
+        "/healthz",
+        "/pkg/none.js",
+        "/panics",
+    ] {
+        let answer = visitor.page(path).await?;
+        let policy = header(&answer, "content-security-policy").to_owned();
+        assert!(
+            policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"),
+            "{path}"
+        );
+        assert!(!policy.contains("unsafe-inline") && !policy.contains("'unsafe-eval'"));
+        assert_eq!(header(&answer, "x-content-type-options"), "nosniff");
+        assert_eq!(header(&answer, "referrer-policy"), "same-origin");
+        assert_eq!(header(&answer, "cross-origin-opener-policy"), "same-origin");
+        assert!(header(&answer, "permissions-policy").contains("camera=()"));
+        assert!(
+            !answer.headers().contains_key("strict-transport-security"),
+            "not on plain http"
+        );
+        assert_eq!(header(&answer, "x-request-id").len(), 32);
+    }
+    Ok(())
+}
+
+#[sqlx::test(migrations = false)]
+async fn the_scripts_of_a_page_have_the_nonce_of_its_policy_and_no_other_page_has_it(
+    pool: PgPool,
+) -> Result {
+    let visitor = Visitor::start(pool).await?;
+    let mut nonces = Vec::new();
+    for path in ["/", "/race", "/nowhere"] {
+        let page = visitor.page(path).await?;
+        let policy = header(&page, "content-security-policy").to_owned();
+        let (_, rest) = policy.split_once("'nonce-").ok_or("a nonce")?;
+        let nonce = rest.split('\'').next().unwrap_or_default().to_owned();
+        let html = page.text().await?;
+        let inline: Vec<_> = html
+            .split("<script")
+            .skip(1)
+            .filter(|tag| !tag.contains(" src="))
+            .collect();
+        assert!(!inline.is_empty());
+        for tag in inline {
+            assert!(tag.contains(&format!("nonce=\"{nonce}\"")), "{path}: {tag}");
+        }
+        nonces.push(nonce);
+    }
+    nonces.sort();
+    nonces.dedup();
+    assert_eq!(nonces.len(), 3);
+    Ok(())
+}
+
+#[sqlx::test(migrations = false)]
+async fn posts_over_the_limit_wait_and_pages_don_t(pool: PgPool) -> Result {
+    let limit = [("POST_BURST", "3"), ("POSTS_PER_SECOND", "1")];
+    let visitor = Visitor::start_with(pool, &limit).await?;
+    let message = [("level", "info"), ("text", "kept")];
+    for _ in 0..3 {
+        assert_eq!(visitor.push(&message).await?.status(), 303);
+    }
+    let refused = visitor.push(&message).await?;
+    assert_eq!(refused.status(), 429);
+    let seconds: u64 = header(&refused, "retry-after").parse()?;
+    assert!((1..=2).contains(&seconds));
+    assert!(refused.text().await?.contains("too much at once"));
+    let page = visitor.page("/").await?.text().await?;
+    assert_eq!(page.matches("data-flash-id").count(), 3);
+    Ok(())
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_request_that_takes_too_long_is_ended_with_a_page(pool: PgPool) -> Result {
+    let visitor = Visitor::start_with(pool.clone(), &[("REQUEST_TIMEOUT", "1s")]).await?;
+    visitor
+        .push(&[("level", "info"), ("text", "first")])
+        .await?;
+    let mut lock = pool.begin().await?;
+    lock.execute("lock table flash_message in access exclusive mode")
+        .await?;
+    let late = visitor.push(&[("level", "info"), ("text", "late")]).await?;
+    assert_eq!(late.status(), 503);
+    assert!(late.text().await?.contains("took too long"));
+    Ok(())
+}
+
+#[sqlx::test(migrations = false)]
+async fn headers_that_no_browser_sends_are_refused(pool: PgPool) -> Result {
+    let visitor = Visitor::start(pool).await?;
+    let get = visitor
+        .client
+        .get(&visitor.base)
+        .header("x-long", "x".repeat(40_000));
+    assert_eq!(get.send().await?.status(), 431);
+    Ok(())
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_panic_is_a_page_that_says_nothing_of_the_inside(pool: PgPool) -> Result {
+    let visitor = Visitor::start(pool).await?;
+    visitor.push(&[("level", "info"), ("text", "kept")]).await?;
+    let failed = visitor.page("/panics").await?;
+    assert_eq!(failed.status(), 500);
+    let html = failed.text().await?;
+    assert!(
+        html.contains("on our side") && !html.contains("secret"),
+        "{html}"
+    );
+    assert!(visitor.page("/").await?.text().await?.contains("kept"));
+    Ok(())
+}
+
+#[sqlx::test(migrations = false)]
+async fn an_error_of_the_database_says_nothing_of_the_inside(pool: PgPool) -> Result {
+    let visitor = Visitor::start(pool.clone()).await?;
+    pool.execute("alter table flash_message rename to elsewhere")
+        .await?;
+    let failed = visitor
+        .push(&[("level", "info"), ("text", "hello")])
+        .await?;
+    assert_eq!(failed.status(), 503);
+    let html = failed.text().await?;
+    assert!(
+        !html.contains("relation") && !html.contains("flash_message"),
+        "{html}"
+    );
+    Ok(())
+}
+
+/// Scenario 16.
+#[sqlx::test(migrations = false)]
+async fn in_production_the_cookie_is_secure_whatever_the_proxy_speaks(pool: PgPool) -> Result {
+    let visitor = Visitor::start_with(pool, &[("LEPTOS_ENV", "PROD")]).await?;
+    let pushed = visitor
+        .push(&[("level", "info"), ("text", "hello")])
+        .await?;
+    let cookie = header(&pushed, "set-cookie");
+    assert!(
+        cookie.starts_with("__Host-sessionId=") && cookie.contains("Secure"),
+        "{cookie}"
+    );
+    assert!(header(&pushed, "strict-transport-security").contains("max-age="));
+    let page = visitor
+        .client
+        .get(&visitor.base)
+        .header("accept", "text/html");
+    let with_cookie = page.header("cookie", cookie.split(';').next().unwrap_or_default());
+    assert!(with_cookie.send().await?.text().await?.contains("hello"));
+    Ok(())
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_form_goes_back_to_its_page_on_this_site_alone(pool: PgPool) -> Result {
+    let visitor = Visitor::start(pool).await?;
+    for (referer, back) in [
+        ("http://127.0.0.1/session?a=b", "/session?a=b#flashes"),
+        ("https://evil.example/session", "/session#flashes"),
+        ("https://evil.example//evil.example/x", "/"),
+        ("javascript:alert(1)", "/#flashes"),
+    ] {
+        let post = visitor
+            .client
+            .post(format!("{}/api/dismiss_messages", visitor.base));
+        let post = post
+            .header("accept", "text/html")
+            .header("referer", referer);
+        let answer = post.form(&[("dismiss", "all")]).send().await?;
+        assert_eq!(header(&answer, "location"), back, "{referer}");
+    }
+    Ok(())
+}
+
+/// Whatever is sent, it is the sender's mistake or none.
+#[sqlx::test(migrations = false)]
+async fn no_form_makes_the_server_fail(pool: PgPool) -> Result {
+    use proptest::{collection::vec, prelude::*, strategy::ValueTree, test_runner::TestRunner};
+
+    let visitor = Visitor::start(pool).await?;
+    let field = prop_oneof![
+        Just("level".to_owned()),
+        Just("text".to_owned()),
+        Just("own_level".to_owned()),
+        Just("sticky".to_owned()),
+        Just("messages[]".to_owned()),
+        Just("dismiss".to_owned()),
+        "[a-z\\[\\]%]{0,8}",
+    ];
+    let pair = (
+        field,
+        "(info|true|all|7|[&=%\\PC]{0,40}|%[0-9a-fA-F]{2}){0,3}",
+    );
+    let form = vec(pair, 0..5).prop_map(|pairs| {
+        let pairs: Vec<_> = pairs
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        pairs.join("&").into_bytes()
+    });
+    let body = prop_oneof![form, vec(any::<u8>(), 0..200)];
+    let paths = [
+        "push_message",
+        "dismiss_messages",
+        "dismiss_flash",
+        "pass_checkpoint",
+        "start_race",
+    ];
+    let mut runner = TestRunner::deterministic();
+    for number in 0..300 {
+        let body = body.new_tree(&mut runner).expect("a form").current();
+        let path = paths[number % paths.len()];
+        let post = visitor.client.post(format!("{}/api/{path}", visitor.base));
+        let post = post
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(body.clone());
+        let status = post.send().await?.status();
+        assert!(
+            !status.is_server_error(),
+            "{path}: {}",
+            String::from_utf8_lossy(&body)
+        );
+    }
+    Ok(())
+}

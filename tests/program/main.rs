@@ -1,0 +1,9 @@
+//! The program as it is started: what it says, and how it bears faults. Its PostgreSQL is stopped,
+//! killed, paused and short of connections, and it is stopped and killed itself, under load.
+#![cfg(feature = "ssr")]
+
+mod app;
+mod commands;
+mod database;
+mod log;
+mod processes;
