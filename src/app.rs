@@ -1,7 +1,7 @@
 //! The document around every page, the flash messages, and the routes.
 
 use leptos::prelude::*;
-use leptos_meta::{HashedStylesheet, MetaTags, Title, provide_meta_context};
+use leptos_meta::{MetaTags, Title, provide_meta_context};
 use leptos_router::{
     SsrMode,
     components::{Route, Router, Routes},
@@ -9,12 +9,14 @@ use leptos_router::{
 };
 
 use crate::{
-    components::{FlashGroup, SiteHeader},
+    components::{FlashGroup, Hydration, SiteHeader},
     error::AppError,
     pages::{ErrorPage, HomePage, MessagesPage, NotFoundPage, RacePage, SessionPage},
+    site_files::SiteFiles,
 };
 
 pub fn shell(options: LeptosOptions) -> impl IntoView {
+    let files = SiteFiles::of(&options);
     view! {
         <!DOCTYPE html>
         <html lang="en">
@@ -23,9 +25,9 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 <meta name="viewport" content="width=device-width, initial-scale=1" />
                 <meta name="color-scheme" content="light dark" />
                 <link rel="icon" href="/favicon.svg" type="image/svg+xml" />
-                <AutoReload options=options.clone() />
-                <HashedStylesheet id="leptos" options=options.clone() />
-                <HydrationScripts options=options islands=true />
+                <AutoReload options />
+                <link id="leptos" rel="stylesheet" href=files.css.as_str() />
+                <Hydration files />
                 <MetaTags />
             </head>
             <body>

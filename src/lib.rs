@@ -5,6 +5,7 @@ pub mod components;
 pub mod error;
 pub mod pages;
 pub mod race;
+mod site_files;
 
 #[cfg(feature = "ssr")]
 pub mod commands;

@@ -54,6 +54,11 @@ impl Race {
     }
 }
 
+/// Whether it can be printed on a bib.
+pub fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().count() <= MAX_NAME && !name.contains(char::is_control)
+}
+
 /// Minutes, seconds, tenths: `3:07.4`.
 pub fn clock(milliseconds: i64) -> String {
     let tenths = milliseconds / 100;
@@ -96,6 +101,14 @@ mod tests {
     #[test]
     fn a_clock_that_goes_back_gives_no_negative_time() {
         assert_eq!(race().pass(0, 0), Call::Noted(0));
+    }
+
+    #[test]
+    fn a_name_can_be_printed_on_a_bib() {
+        assert!(is_name("Ada 🏃") && is_name(&"x".repeat(MAX_NAME)));
+        for name in ["", "a\0b", "a\nb", &"x".repeat(MAX_NAME + 1)] {
+            assert!(!is_name(name), "{name:?}");
+        }
     }
 
     #[test]

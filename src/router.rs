@@ -35,7 +35,7 @@ use crate::{
         BrowserRules, PostLimit, limit_headers, limit_posts, refuse_cross_site, tell_browser,
     },
     refusals::explain_refusals,
-    session::{cookie_layer, session_layer},
+    session::{cookie_layer, explain_lost_session, session_layer},
     trace::{LastRequests, note_session, trace},
 };
 
@@ -98,6 +98,7 @@ pub fn routes(state: &AppState, flash: FlashLayer) -> Router<AppState> {
         .layer(flash)
         .layer(from_fn(note_session))
         .layer(session_layer(config, state.session_store.clone()))
+        .layer(from_fn(explain_lost_session))
         .layer(cookie_layer(config));
 
     let site = config.leptos.site_root.to_string();

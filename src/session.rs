@@ -1,5 +1,11 @@
 //! The session layer: cookie, signature, expiry.
 
+use axum::{
+    extract::Request,
+    http::{StatusCode, header::CONTENT_TYPE},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
 use cookie::{Cookie, Key};
 use leptos_flash::{PostgresSessionStore, SessionCookieLayer};
 use tower_sessions::{Expiry, Session, SessionManagerLayer, service::SignedCookie};
@@ -29,6 +35,17 @@ pub fn session_layer(
 /// Several secrets, and answers that come too late to touch the cookie.
 pub fn cookie_layer(config: &Config) -> SessionCookieLayer {
     SessionCookieLayer::new(cookie(config), config.keys.clone())
+}
+
+/// tower-sessions answers with 500 and nothing else when it could not save a session. It goes around
+/// [`session_layer`].
+pub async fn explain_lost_session(request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    let has_words = response.headers().contains_key(CONTENT_TYPE);
+    match response.status() == StatusCode::INTERNAL_SERVER_ERROR && !has_words {
+        true => AppError::Unavailable.into_response(),
+        false => response,
+    }
 }
 
 /// The session of the request, in a server function or while a page is rendered.

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use js_sys::{Array, JSON, Reflect};
 use leptos::{
     prelude::*,
     server_fn::{ServerFn, request::browser::BrowserRequest, response::browser::BrowserResponse},
@@ -10,12 +11,12 @@ use leptos::{
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    FormData, Headers, HtmlDocument, HtmlFormElement, PageTransitionEvent, RequestInit, Response,
-    Storage, SubmitEvent, UrlSearchParams,
+    FormData, Headers, HtmlDocument, HtmlFormElement, HtmlInputElement, PageTransitionEvent,
+    RequestInit, Response, Storage, SubmitEvent, UrlSearchParams,
 };
 
 use crate::{
-    DismissFlash, FlashMessage, FlashMessages,
+    DismissFlash, FlashMessage, FlashMessages, Link,
     wire::{CALL_HEADER, MORE_HEADER, SHOWN_COOKIE},
 };
 
@@ -30,7 +31,41 @@ thread_local! {
 const SHOWN: &str = "leptos-flash.shown";
 
 pub fn page_messages() -> Vec<FlashMessage> {
-    Vec::new()
+    let Ok(inputs) = document().query_selector_all("input[data-flash]") else {
+        return Vec::new();
+    };
+    (0..inputs.length())
+        .filter_map(|index| inputs.get(index)?.dyn_into::<HtmlInputElement>().ok())
+        .filter_map(|input| message_of(&JSON::parse(&input.value()).ok()?))
+        .collect()
+}
+
+/// The page has it.
+pub fn page_data(_: &FlashMessage) -> String {
+    String::new()
+}
+
+/// A message from JSON that the browser has parsed. Its own parser is free; serde's is 30 KB of WASM.
+fn message_of(json: &JsValue) -> Option<FlashMessage> {
+    let field = |name: &str| Reflect::get(json, &name.into()).ok();
+    let text = |name: &str| field(name)?.as_string();
+    let flag = |name: &str| field(name).is_some_and(|value| value.is_truthy());
+    let mut message = FlashMessage::new(text("level")?.parse().ok()?, text("text")?);
+    // Below 2^53, as any number of messages.
+    message.id = field("id")?.as_f64()? as i64;
+    message.title = text("title");
+    message.key = text("key");
+    message.sticky = flag("sticky");
+    message.auto_dismiss = flag("auto_dismiss");
+    let link = field("link").filter(JsValue::is_object);
+    message.link = link.and_then(|link| {
+        let part = |name: &str| Reflect::get(&link, &name.into()).ok()?.as_string();
+        Some(Link {
+            href: part("href")?,
+            text: part("text")?,
+        })
+    });
+    Some(message)
 }
 
 pub fn attach(messages: FlashMessages) {
@@ -59,7 +94,7 @@ pub fn dismiss(id: i64) {
     let init = RequestInit::new();
     init.set_method("POST");
     // It outlives the page; web-sys has no setter for it yet.
-    _ = js_sys::Reflect::set(&init, &"keepalive".into(), &true.into());
+    _ = Reflect::set(&init, &"keepalive".into(), &true.into());
     init.set_body(&JsValue::from_str(&format!("id={id}")));
     if let Ok(headers) = Headers::new() {
         _ = headers.set("content-type", "application/x-www-form-urlencoded");
@@ -124,7 +159,7 @@ fn show_from(header: impl Fn(&str) -> Option<String>) {
         let path = |location: String| location.split(['?', '#']).next().map(str::to_owned);
         let elsewhere = header("location")
             .is_some_and(|location| path(location) != window().location().pathname().ok());
-        show(messages.as_bytes(), header(REDIRECT).is_some() && elsewhere);
+        show(&messages, header(REDIRECT).is_some() && elsewhere);
     }
     if header(MORE_HEADER).is_some() {
         spawn_local(fetch_the_rest());
@@ -132,11 +167,15 @@ fn show_from(header: impl Fn(&str) -> Option<String>) {
 }
 
 /// Shows messages and notes it for the server. A page without a list leaves them to the next one.
-fn show(json: &[u8], with_redirect: bool) {
+fn show(json: &str, with_redirect: bool) {
     let Some(list) = LIST.get() else {
         return;
     };
-    let mut messages: Vec<FlashMessage> = serde_json::from_slice(json).unwrap_or_default();
+    let json = JSON::parse(json).unwrap_or_default();
+    let mut messages: Vec<_> = Array::from(&json)
+        .iter()
+        .filter_map(|json| message_of(&json))
+        .collect();
     for message in messages.iter().filter(|message| !message.sticky) {
         // One cookie a message: the server can forget it without a race for the others.
         let cookie = format!(
@@ -168,7 +207,7 @@ async fn fetch_the_rest() {
         return;
     };
     if let Ok(text) = JsFuture::from(text).await {
-        show(text.as_string().unwrap_or_default().as_bytes(), false);
+        show(&text.as_string().unwrap_or_default(), false);
     }
 }
 

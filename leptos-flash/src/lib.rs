@@ -45,7 +45,7 @@ pub use client::{FlashClient, send_form};
 pub use local::is_local;
 pub use message::{FlashMessage, InvalidLevel, Level, LevelName, Link};
 pub use provider::{
-    DismissFlash, FlashMessages, dismiss_flash, page_messages, provide_flash, use_flash,
+    DismissFlash, FlashMessages, dismiss_flash, page_data, page_messages, provide_flash, use_flash,
 };
 
 #[cfg(feature = "ssr")]

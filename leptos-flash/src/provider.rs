@@ -12,12 +12,19 @@ pub(crate) use crate::browser as side;
 #[cfg(feature = "ssr")]
 pub(crate) use server as side;
 
-/// The messages of the page that is being rendered, for the props of an island. They count as
-/// shown. Call it once, outside `<Suspense>`.
+/// The messages of the page, for the island that shows them. Call it once, outside `<Suspense>`.
 ///
-/// In the browser, and outside a [`FlashLayer`](crate::FlashLayer), there are none.
+/// On the server they are those that waited, and count as shown; outside a
+/// [`FlashLayer`](crate::FlashLayer) there are none. The browser finds them again in the page: by
+/// the elements `<input type="hidden" data-flash>` with [`page_data`] as their value. As the props of
+/// an island they would need a JSON parser in WASM, 15 KB in brotli.
 pub fn page_messages() -> Vec<FlashMessage> {
     side::page_messages()
+}
+
+/// A message as [`page_messages`] reads it from the page: JSON. Empty in the browser, which has it.
+pub fn page_data(message: &FlashMessage) -> String {
+    side::page_data(message)
 }
 
 /// Provides the messages of a fully hydrated app: call it first thing in `App`, before any resource.
@@ -225,6 +232,10 @@ pub(crate) mod server {
         Flash::current()
             .map(|flash| flash.take())
             .unwrap_or_default()
+    }
+
+    pub fn page_data(message: &FlashMessage) -> String {
+        serde_json::to_string(message).unwrap_or_default()
     }
 
     pub async fn dismiss_flash(id: i64) -> Result<(), ServerFnError> {

@@ -4,32 +4,37 @@ use std::cell::RefCell;
 
 use leptos::{
     ev::{FocusEvent, KeyboardEvent, MouseEvent, SubmitEvent},
-    html::Section,
+    html::{Div, Section},
     prelude::*,
     server_fn::ServerFn,
 };
-use leptos_flash::{FlashMessage, FlashMessages, Level, page_messages};
+use leptos_flash::{FlashMessage, FlashMessages, Level, page_data, page_messages};
 use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlElement};
 
 use crate::error::AppError;
 
-/// The messages that wait for this page, once, before its heading.
-#[component]
-pub fn FlashGroup() -> impl IntoView {
-    view! { <FlashList messages=page_messages() /> }
-}
-
-/// What lives in the browser: dismissing, focus, announcements.
+/// The messages that wait for this page, once, before its heading; in the browser they can be
+/// dismissed, keep the focus and are announced.
 #[island]
-fn FlashList(messages: Vec<FlashMessage>) -> impl IntoView {
-    let flash = FlashMessages::new(messages);
+pub fn FlashGroup() -> impl IntoView {
+    let flash = FlashMessages::new(page_messages());
     let section = NodeRef::<Section>::new();
-    let focus = FocusKeeper::new(section);
-    let several = move || flash.get().len() > 1;
+    let focus = FocusKeeper { section };
+    let announcer = Announcer::default();
     flash.auto_dismiss(|| {
         let held = document().query_selector("#flashes:is(:hover, :focus-within)");
         matches!(held, Ok(Some(_)))
+    });
+    Effect::new(move |began: Option<()>| {
+        if began.is_none() {
+            focus.listen();
+        }
+        flash.get();
+        // The first frame takes off what this tab has shown before.
+        request_animation_frame(move || {
+            request_animation_frame(move || announcer.announce(flash.get_untracked()));
+        });
     });
     let dismiss_all = move |_: MouseEvent| {
         flash.clear();
@@ -63,26 +68,21 @@ fn FlashList(messages: Vec<FlashMessage>) -> impl IntoView {
                         <FlashItem flash message focus />
                     </For>
                 </ul>
-                <Show when=several>
-                    <button
-                        class="flash-dismiss-all"
-                        name="dismiss"
-                        value="all"
-                        on:click=dismiss_all
-                    >
-                        "Dismiss all"
-                    </button>
-                </Show>
+                // Shown by the style sheet when there are several.
+                <button class="flash-dismiss-all" name="dismiss" value="all" on:click=dismiss_all>
+                    "Dismiss all"
+                </button>
             </form>
         </section>
-        <Announcer flash />
+        <div class="visually-hidden" role="status" node_ref=announcer.polite></div>
+        <div class="visually-hidden" role="alert" node_ref=announcer.assertive></div>
     }
 }
 
 #[component]
 fn FlashItem(flash: FlashMessages, message: FlashMessage, focus: FocusKeeper) -> impl IntoView {
     // The form brings it back: what is not dismissed stays, without JavaScript too.
-    let kept = serde_json::to_string(&message).unwrap_or_default();
+    let kept = page_data(&message);
     let FlashMessage {
         id,
         level,
@@ -107,7 +107,7 @@ fn FlashItem(flash: FlashMessages, message: FlashMessage, focus: FocusKeeper) ->
                 <p class="flash-text">{text}</p>
                 {link.map(|link| view! { <a class="flash-link" href=link.href>{link.text}</a> })}
             </div>
-            <input type="hidden" name="messages[]" value=kept />
+            <input type="hidden" name="messages[]" value=kept data-flash />
             <button class="flash-dismiss" name="dismiss" value=id aria-label=label on:click=dismiss>
                 <span aria-hidden="true">"×"</span>
             </button>
@@ -129,43 +129,33 @@ fn word(level: &Level) -> String {
 /// Two live regions that are empty in the first HTML: a screen reader announces only what changes.
 /// They are filled two frames after hydration, and after each arrival, then emptied again, so that
 /// nobody comes across the text a second time.
-#[component]
-fn Announcer(flash: FlashMessages) -> impl IntoView {
-    let polite = RwSignal::new(String::new());
-    let assertive = RwSignal::new(String::new());
-    let announced = StoredValue::new(Vec::<i64>::new());
-    let announce = move |messages: Vec<FlashMessage>| {
-        let mut known = announced.write_value();
+#[derive(Clone, Copy, Default)]
+struct Announcer {
+    polite: NodeRef<Div>,
+    assertive: NodeRef<Div>,
+    announced: StoredValue<Vec<i64>>,
+}
+
+impl Announcer {
+    fn announce(self, messages: Vec<FlashMessage>) {
+        let mut known = self.announced.write_value();
         let (mut calm, mut urgent) = (Vec::new(), Vec::new());
         for message in messages {
             if !known.contains(&message.id) {
                 known.push(message.id);
                 let text = format!("{}: {}", word(&message.level), message.text);
-                if message.level >= Level::Warning {
-                    &mut urgent
-                } else {
-                    &mut calm
+                match message.level >= Level::Warning {
+                    true => urgent.push(text),
+                    false => calm.push(text),
                 }
-                .push(text);
             }
         }
-        for (region, texts) in [(polite, calm), (assertive, urgent)] {
-            if !texts.is_empty() {
-                region.set(texts.join(". "));
-                set_timeout(move || region.set(String::new()), ANNOUNCEMENT);
+        for (region, texts) in [(self.polite, calm), (self.assertive, urgent)] {
+            if let (Some(region), false) = (region.get_untracked(), texts.is_empty()) {
+                region.set_text_content(Some(&texts.join(". ")));
+                set_timeout(move || region.set_text_content(None), ANNOUNCEMENT);
             }
         }
-    };
-    Effect::new(move || {
-        flash.get();
-        // The first frame takes off what this tab has shown before.
-        request_animation_frame(move || {
-            request_animation_frame(move || announce(flash.get_untracked()));
-        });
-    });
-    view! {
-        <div class="visually-hidden" role="status">{move || polite.get()}</div>
-        <div class="visually-hidden" role="alert">{move || assertive.get()}</div>
     }
 }
 
@@ -186,21 +176,18 @@ thread_local! {
 }
 
 impl FocusKeeper {
-    fn new(section: NodeRef<Section>) -> Self {
-        let keeper = Self { section };
-        Effect::new(move || {
-            if let Some(section) = section.get() {
-                // For tests: the messages are alive.
-                _ = section.set_attribute("data-hydrated", "");
+    /// Listens for F6, in the browser.
+    fn listen(self) {
+        // For the life of the page.
+        window_event_listener(leptos::ev::keydown, move |event| {
+            if event.key() == "F6" && self.toggle() {
+                event.prevent_default();
             }
-            let keydown = window_event_listener(leptos::ev::keydown, move |event| {
-                if event.key() == "F6" && keeper.toggle() {
-                    event.prevent_default();
-                }
-            });
-            on_cleanup(move || keydown.remove());
         });
-        keeper
+        if let Some(section) = self.section.get_untracked() {
+            // For tests: the messages are alive.
+            _ = section.set_attribute("data-hydrated", "");
+        }
     }
 
     /// Remembers what had the focus before the messages got it.

@@ -1,9 +1,11 @@
 //! One file a component.
 
 mod flash;
+mod hydration;
 mod page_head;
 mod site_header;
 
 pub use flash::FlashGroup;
+pub use hydration::Hydration;
 pub use page_head::PageHead;
 pub use site_header::SiteHeader;

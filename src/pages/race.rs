@@ -181,7 +181,10 @@ mod server {
     use time::OffsetDateTime;
 
     use super::{AppError, CHECKPOINTS, MAX_NAME, Race, clock};
-    use crate::{race::Call, session::session};
+    use crate::{
+        race::{Call, is_name},
+        session::session,
+    };
 
     const RACE: &str = "race";
     const PAGE: &str = "/race";
@@ -192,9 +195,9 @@ mod server {
 
     pub async fn start(name: String) -> Result<(), AppError> {
         let name = name.trim().to_owned();
-        if name.is_empty() || name.chars().count() > MAX_NAME {
+        if !is_name(&name) {
             return Err(AppError::Form(format!(
-                "a name has 1 to {MAX_NAME} characters"
+                "a name has 1 to {MAX_NAME} characters, and none that can't be printed"
             )));
         }
         let session = session().await?;

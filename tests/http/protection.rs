@@ -176,6 +176,19 @@ async fn an_error_of_the_database_says_nothing_of_the_inside(pool: PgPool) -> Re
     Ok(())
 }
 
+#[sqlx::test(migrations = false)]
+async fn a_session_that_can_not_be_saved_is_a_page_too(pool: PgPool) -> Result {
+    let visitor = Visitor::start(pool.clone()).await?;
+    pool.execute("alter table tower_sessions.session add column broken int not null")
+        .await?;
+    let failed = visitor
+        .push(&[("level", "info"), ("text", "hello")])
+        .await?;
+    assert_eq!(failed.status(), 503);
+    assert!(failed.text().await?.contains("Please try again"));
+    Ok(())
+}
+
 /// Scenario 16.
 #[sqlx::test(migrations = false)]
 async fn in_production_the_cookie_is_secure_whatever_the_proxy_speaks(pool: PgPool) -> Result {

@@ -66,6 +66,11 @@ impl Group {
         Ok(Self { name, child })
     }
 
+    /// The number of the group, and of the program that leads it.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn is_running(&mut self) -> Result<bool> {
         Ok(self.child.try_wait()?.is_none())
     }

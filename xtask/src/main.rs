@@ -9,6 +9,8 @@ cargo xtask serve        set up what is missing, then run the app on http://loca
 cargo xtask test [STEP…] all checks, or only some: format lint depend unit build browser lighthouse
 cargo xtask build        the release build: target/release/race-bib and target/site
 cargo xtask postgres     the app's PostgreSQL alone, until Ctrl-C; prints its DATABASE_URL
+cargo xtask bench        race-bib beside its peers; writes bench/RESULTS.md
+cargo xtask fuzz         any cookie and any form, 10 minutes each, on a nightly toolchain
 cargo xtask tools        set up what is missing, nothing else";
 
 fn main() -> ExitCode {
@@ -19,6 +21,8 @@ fn main() -> ExitCode {
         ["test", steps @ ..] => tests::test(steps),
         ["build"] => site::build_release(),
         ["postgres"] => serve::postgres(),
+        ["bench"] => tests::bench(),
+        ["fuzz"] => tests::fuzz(),
         ["tools"] => tools::for_watching(),
         _ => Err(anyhow::anyhow!("{USAGE}")),
     });

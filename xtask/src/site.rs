@@ -14,6 +14,13 @@ pub fn build_release() -> Result<()> {
     tools::for_release()?;
     step("release build", || {
         run(cargo().args(["leptos", "build", "--release", "--precompress"]))?;
+        for file in fs::read_dir(root().join("target/site/pkg"))? {
+            let path = file?.path();
+            // For editors, not for browsers.
+            if path.to_string_lossy().contains(".d.") {
+                fs::remove_file(path)?;
+            }
+        }
         for file in ["target/release/race-bib", "target/site/pkg"] {
             ensure!(
                 root().join(file).exists(),

@@ -5,7 +5,7 @@ use std::{process::Command, time::Instant};
 use anyhow::{Result, ensure};
 
 use crate::{
-    command::run,
+    command::{Group, run},
     database, serve, site,
     steps::seconds,
     tools::{self, cargo, root, tool},
@@ -146,6 +146,40 @@ fn browser() -> Result<()> {
         playwright.env("CHROMIUM", path);
     }
     run(&mut playwright)
+}
+
+/// bench/, in a release build of its own.
+pub fn bench() -> Result<()> {
+    tools::for_release()?;
+    run(cargo().args(["run", "--release", "--locked", "--package", "bench"]))
+}
+
+/// Each target of `fuzz/`, side by side, for 10 minutes.
+pub fn fuzz() -> Result<()> {
+    tools::for_fuzzing()?;
+    let fuzz = |command: &[&str]| {
+        let mut cargo = cargo();
+        // Our code is free of `unsafe`: an address sanitizer would only be slow.
+        cargo
+            .args(["+nightly", "fuzz", command[0], "--sanitizer=none"])
+            .args(&command[1..]);
+        cargo
+    };
+    run(&mut fuzz(&["build"]))?;
+    let start = |target| {
+        let seconds = [
+            "--",
+            "-max_total_time=600",
+            "-print_final_stats=1",
+            "-verbosity=0",
+        ];
+        Group::spawn(&mut fuzz(&[&["run", target][..], &seconds].concat()))
+    };
+    let mut running = [start("headers")?, start("form")?];
+    for target in &mut running {
+        target.succeeded()?;
+    }
+    Ok(())
 }
 
 /// Lighthouse's marks for each page of the release build.

@@ -14,10 +14,6 @@ use crate::{
     steps::step,
 };
 
-/// The lock file of 0.3.11 needs rustc 1.96.
-const CARGO_LEPTOS: &str = "0.3.10";
-const CARGO_DENY: &str = "0.20.2";
-const CARGO_MACHETE: &str = "0.9.2";
 pub const TARGET: &str = "wasm32-unknown-unknown";
 /// What a toolchain that comes from the system's packages is called in rustup.
 const SYSTEM_TOOLCHAIN: &str = "system-wasm";
@@ -25,7 +21,8 @@ const SYSTEM_TOOLCHAIN: &str = "system-wasm";
 /// What `cargo leptos watch` needs.
 pub fn for_watching() -> Result<()> {
     wasm_target()?;
-    cargo_leptos()?;
+    // The lock file of 0.3.11 needs rustc 1.96.
+    get("cargo-leptos", "0.3.10")?;
     wasm_bindgen()
 }
 
@@ -37,13 +34,21 @@ pub fn for_release() -> Result<()> {
 
 /// What a look at the dependencies needs.
 pub fn for_dependencies() -> Result<()> {
-    for (name, version) in [("cargo-machete", CARGO_MACHETE), ("cargo-deny", CARGO_DENY)] {
-        let installed = output(tool(name).arg("--version"));
-        if !installed.is_some_and(|installed| installed.ends_with(version)) {
-            install(name, version)?;
-        }
+    get("cargo-machete", "0.9.2")?;
+    get("cargo-deny", "0.20.2")
+}
+
+/// What fuzzing needs, but for a nightly toolchain.
+pub fn for_fuzzing() -> Result<()> {
+    get("cargo-fuzz", "0.13.2")
+}
+
+fn get(name: &str, version: &str) -> Result<()> {
+    let installed = output(tool(name).arg("--version"));
+    match installed.is_some_and(|installed| installed.ends_with(version)) {
+        true => Ok(()),
+        false => install(name, version),
     }
-    Ok(())
 }
 
 /// The folder of the workspace.
@@ -169,14 +174,6 @@ fn system_toolchain() -> Result<()> {
         "rustc still has no {TARGET}. Put /usr/bin before other Rust toolchains on the PATH."
     );
     Ok(())
-}
-
-fn cargo_leptos() -> Result<()> {
-    let installed = output(tool("cargo-leptos").arg("--version"));
-    if installed.is_some_and(|version| version.ends_with(CARGO_LEPTOS)) {
-        return Ok(());
-    }
-    install("cargo-leptos", CARGO_LEPTOS)
 }
 
 /// The CLI must be of the version of the crate.

@@ -1,0 +1,232 @@
+//! The servers: how each is built and started, with a database of its own.
+
+use std::{collections::BTreeMap, fs, net::TcpListener, process::Command, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use sqlx::{Connection, Executor, PgConnection, Row};
+use xtask::{
+    command::{Group, run},
+    site,
+    tools::{cargo, root, tool},
+};
+
+use crate::load::{Scenario, Site, Visit, Visitors};
+
+pub struct Contender {
+    pub name: &'static str,
+    pub site: Site,
+    /// Its processes.
+    pub group: u32,
+    server: String,
+    database: String,
+    _running: Group,
+}
+
+/// Where the floor finds what race-bib sends and asks.
+const PROFILE: &str = "target/bench-profile.json";
+
+pub fn build() -> Result<()> {
+    site::build_release()?;
+    let bins = ["--bin", "floor", "--bin", "axum-messages"];
+    run(cargo()
+        .args(["build", "--release", "--locked", "--package", "bench"])
+        .args(bins))?;
+    run(tool("npm")
+        .args(["ci", "--no-audit", "--no-fund"])
+        .current_dir(root().join("bench/node")))?;
+    let django = root().join("bench/django");
+    if !django.join(".venv").exists() {
+        run(tool("python3")
+            .args(["-m", "venv", ".venv"])
+            .current_dir(&django))?;
+    }
+    let pip = [
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--requirement",
+        "requirements.txt",
+    ];
+    run(Command::new(django.join(".venv/bin/pip"))
+        .args(pip)
+        .current_dir(&django))
+}
+
+impl Contender {
+    /// All, race-bib first: the floor copies it.
+    pub async fn start_all(server: &str) -> Result<Vec<Self>> {
+        let race_bib = Self::race_bib(server, "bench_race_bib").await?;
+        race_bib.profile().await?;
+        let floor = release("floor");
+        let axum_messages = release("axum-messages");
+        let mut node = tool("node");
+        node.arg("server.js")
+            .current_dir(root().join("bench/node"))
+            .env("NODE_ENV", "production");
+        let django = root().join("bench/django");
+        let mut gunicorn = Command::new(django.join(".venv/bin/gunicorn"));
+        gunicorn.current_dir(&django);
+        Ok(vec![
+            race_bib,
+            Self::start("floor", "/messages", server, "bench_floor", floor).await?,
+            Self::start(
+                "axum-messages",
+                "/messages",
+                server,
+                "bench_axum",
+                axum_messages,
+            )
+            .await?,
+            Self::start("Node stack", "/messages", server, "bench_node", node).await?,
+            Self::start("Django", "/messages", server, "bench_django", gunicorn).await?,
+        ])
+    }
+
+    pub async fn race_bib(server: &str, database: &str) -> Result<Self> {
+        let mut program = release("race-bib");
+        program
+            .env("LEPTOS_ENV", "PROD")
+            // As the peers: a line for what went wrong, none for each request.
+            .env("RUST_LOG", "warn")
+            // One client sends all of it.
+            .env("POST_BURST", "1000000000")
+            .env("POSTS_PER_SECOND", "1000000000");
+        Self::start("race-bib", "/api/push_message", server, database, program).await
+    }
+
+    async fn start(
+        name: &'static str,
+        post: &'static str,
+        server: &str,
+        database: &str,
+        mut program: Command,
+    ) -> Result<Self> {
+        let mut connection = PgConnection::connect(server).await?;
+        connection
+            .execute("create extension if not exists pg_stat_statements")
+            .await?;
+        let exists: bool =
+            sqlx::query_scalar("select exists (select from pg_database where datname = $1)")
+                .bind(database)
+                .fetch_one(&mut connection)
+                .await?;
+        if !exists {
+            connection
+                .execute(format!("create database {database}").as_str())
+                .await?;
+        }
+        let database_url = server.replace("/postgres", &format!("/{database}"));
+        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        program
+            .env("DATABASE_URL", &database_url)
+            .env("SESSION_SECRET", "only-for-benchmarks-".repeat(5))
+            .env("LEPTOS_SITE_ADDR", address.to_string())
+            .env("PROFILE", root().join(PROFILE));
+        if name != "race-bib" {
+            program.env("PORT", address.port().to_string());
+        }
+        if name == "Django" {
+            let django = root().join("bench/django");
+            run(Command::new(django.join(".venv/bin/python"))
+                .args(["manage.py", "migrate", "--verbosity=0"])
+                .current_dir(&django)
+                .env("DATABASE_URL", &database_url)
+                .env("SESSION_SECRET", "only-for-benchmarks-".repeat(5)))?;
+        }
+        let running = Group::spawn(&mut program)?;
+        let site = Site {
+            address: address.to_string(),
+            post,
+        };
+        let contender = Self {
+            name,
+            site,
+            group: running.id(),
+            server: server.to_owned(),
+            database: database.to_owned(),
+            _running: running,
+        };
+        contender.wait().await?;
+        Ok(contender)
+    }
+
+    async fn wait(&self) -> Result<()> {
+        let warm = Scenario {
+            name: "start",
+            visitors: 1,
+            visit: Visit::Message,
+        };
+        for _ in 0..100 {
+            if Visitors::arrive(&self.site, warm).await.is_ok() {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        bail!("{} does not answer", self.name)
+    }
+
+    /// How many statements have come to its database.
+    pub async fn statements(&self) -> Result<i64> {
+        let mut connection = self.connect().await?;
+        let sql = "select coalesce(sum(calls), 0)::int8 from pg_stat_statements
+                   join pg_database on pg_database.oid = dbid where datname = $1";
+        Ok(sqlx::query_scalar(sql)
+            .bind(&self.database)
+            .fetch_one(&mut connection)
+            .await?)
+    }
+
+    /// Writes down what the floor is to do: race-bib's statements and pages.
+    async fn profile(&self) -> Result<()> {
+        let mut visitors = Visitors::arrive(
+            &self.site,
+            Scenario {
+                name: "profile",
+                visitors: 1,
+                visit: Visit::Message,
+            },
+        )
+        .await?;
+        let [page, with_message] = visitors.pages().await?;
+        let mut connection = self.connect().await?;
+        let rows = connection
+            .fetch_all("select query from pg_stat_statements where query like '/* %'")
+            .await?;
+        let mut profile = BTreeMap::from([
+            ("page".to_owned(), page),
+            ("page with a message".to_owned(), with_message),
+        ]);
+        for row in rows {
+            let sql: String = row.try_get(0)?;
+            let name = sql
+                .trim_start_matches("/* ")
+                .split(" */")
+                .next()
+                .unwrap_or_default()
+                .to_owned();
+            // A push for a new session goes by its key.
+            let by_key = sql.contains("$1::uuid");
+            profile.insert(
+                if by_key {
+                    format!("{name} by key")
+                } else {
+                    name
+                },
+                sql,
+            );
+        }
+        fs::write(
+            root().join(PROFILE),
+            serde_json::to_string_pretty(&profile)?,
+        )
+        .context(PROFILE)
+    }
+
+    async fn connect(&self) -> Result<PgConnection> {
+        Ok(PgConnection::connect(&self.server).await?)
+    }
+}
+
+fn release(name: &str) -> Command {
+    tool(&format!("{}/target/release/{name}", root().display()))
+}

@@ -1,0 +1,47 @@
+//! `cargo xtask bench`: race-bib, its peers and the floor, in turns, on one PostgreSQL.
+
+mod contender;
+mod growth;
+mod load;
+mod measure;
+mod report;
+
+use anyhow::Result;
+use xtask::{command, postgres::Postgres, steps::step, tools::root};
+
+use crate::{contender::Contender, measure::Measured};
+
+/// How often each contender has its turn.
+const ROUNDS: usize = 5;
+
+fn main() -> Result<()> {
+    command::stop_on_signals()?;
+    step("build", contender::build)?;
+    let settings = "-c shared_preload_libraries=pg_stat_statements -c shared_buffers=512MB \
+                    -c synchronous_commit=on -c max_wal_size=4GB";
+    let postgres = step("PostgreSQL", || {
+        Postgres::start(&root().join("target/bench-postgres"), settings)
+    })?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let contenders = Contender::start_all(&postgres.url).await?;
+        let mut measured = Measured::default();
+        for round in 1..=ROUNDS {
+            for contender in &contenders {
+                for scenario in load::SCENARIOS {
+                    let figures = measure::turn(contender, scenario).await?;
+                    println!(
+                        "{round}/{ROUNDS} {:14} {:34} {figures}",
+                        contender.name, scenario.name
+                    );
+                    measured.add(contender.name, scenario.name, figures);
+                }
+            }
+        }
+        drop(contenders);
+        let growth = growth::measure(&postgres.url).await?;
+        report::write(&measured, &growth)
+    })
+}

@@ -1,0 +1,36 @@
+use leptos::{nonce::use_nonce, prelude::*};
+
+use crate::site_files::SiteFiles;
+
+/// Brings the islands to life when the browser has nothing better to do.
+///
+/// As leptos's `HydrationScripts`, for islands that have no islands within: an eighth of the script,
+/// and a preload that Firefox uses too (leptos#4843).
+#[component]
+pub fn Hydration(files: &'static SiteFiles) -> impl IntoView {
+    if let Some(context) = Owner::current_shared_context() {
+        // Of islands alone, as leptos does it.
+        context.set_is_hydrating(false);
+    }
+    let script = format!(
+        "const start = async () => {{\
+         const app = await import('{}');\
+         await app.default({{module_or_path: '{}'}});\
+         app.hydrate();\
+         for (const island of document.querySelectorAll('leptos-island')) app[island.dataset.component](island);\
+         }};\
+         window.requestIdleCallback ? requestIdleCallback(start, {{timeout: 500}}) : start();",
+        files.js, files.wasm
+    );
+    view! {
+        <link rel="modulepreload" href=files.js.as_str() />
+        <link
+            rel="preload"
+            href=files.wasm.as_str()
+            r#as="fetch"
+            r#type="application/wasm"
+            crossorigin="anonymous"
+        />
+        <script type="module" nonce=use_nonce() inner_html=script></script>
+    }
+}
