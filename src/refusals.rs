@@ -8,13 +8,13 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use leptos::{config::LeptosOptions, nonce::Nonce, prelude::*};
+use leptos::{nonce::Nonce, prelude::*};
 
-use crate::{app::shell, error::AppError};
+use crate::{app::shell, error::AppError, router::AppState};
 
 /// Gives an answer that an `AppError` became its page, with the status and headers that it has.
 pub async fn explain_refusals(
-    State(options): State<LeptosOptions>,
+    State(state): State<AppState>,
     request: Request,
     next: Next,
 ) -> Response {
@@ -27,7 +27,7 @@ pub async fn explain_refusals(
     };
     let explanation = match by_hydrated_code {
         true => Json(&error).into_response(),
-        false => page(options, asked, nonce, error).await,
+        false => page(state, asked, nonce, error).await,
     };
     let (refusal, _) = response.into_parts();
     let (mut answer, body) = explanation.into_parts();
@@ -49,20 +49,16 @@ pub fn is_by_hydrated_code(headers: &HeaderMap) -> bool {
     accept.is_some_and(|accept| accept.contains("application/json"))
 }
 
-async fn page(
-    options: LeptosOptions,
-    asked: Uri,
-    nonce: Option<Nonce>,
-    error: AppError,
-) -> Response {
+async fn page(state: AppState, asked: Uri, nonce: Option<Nonce>, error: AppError) -> Response {
     let context = move || {
         provide_context(error.clone());
         if let Some(nonce) = nonce.clone() {
             provide_context(nonce);
         }
     };
-    let render =
-        leptos_axum::render_app_async_with_context(context, move || shell(options.clone()));
+    let render = leptos_axum::render_app_async_with_context(context, move || {
+        shell(state.config.leptos.clone())
+    });
     let request = Request::get(asked).body(Body::empty()).unwrap_or_default();
     render(request).await.into_response()
 }

@@ -1,6 +1,7 @@
 //! The routes and the layers around them.
 
 use std::{
+    ops::Deref,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -39,10 +40,11 @@ use crate::{
     trace::{LastRequests, note_session, trace},
 };
 
-/// What the handlers and pages share.
-#[derive(Clone, FromRef)]
-pub struct AppState {
-    pub leptos: LeptosOptions,
+/// What the handlers and pages share. One pointer: the layers copy it for every request.
+#[derive(Clone)]
+pub struct AppState(Arc<Shared>);
+
+pub struct Shared {
     pub config: Config,
     pub session_store: PostgresSessionStore,
     pub last_requests: LastRequests,
@@ -51,13 +53,26 @@ pub struct AppState {
 
 impl AppState {
     pub fn new(config: Config, session_store: PostgresSessionStore, readiness: Readiness) -> Self {
-        Self {
-            leptos: config.leptos.clone(),
+        Self(Arc::new(Shared {
             last_requests: LastRequests::keep(if config.is_production() { 0 } else { 200 }),
             config,
             session_store,
             readiness,
-        }
+        }))
+    }
+}
+
+impl Deref for AppState {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+impl FromRef<AppState> for LeptosOptions {
+    fn from_ref(state: &AppState) -> Self {
+        state.config.leptos.clone()
     }
 }
 
@@ -75,7 +90,10 @@ impl Readiness {
 /// the session, then the flash messages, then the forms. Files and health need none of them.
 pub fn routes(state: &AppState, flash: FlashLayer) -> Router<AppState> {
     let config = &state.config;
-    let options = state.leptos.clone();
+    let shell_of = {
+        let state = state.clone();
+        move || shell(state.config.leptos.clone())
+    };
     let context = {
         let state = state.clone();
         move || {
@@ -85,12 +103,7 @@ pub fn routes(state: &AppState, flash: FlashLayer) -> Router<AppState> {
     };
     let pages = Router::new()
         .route("/messages/hop/{hop}", get(hop))
-        .leptos_routes_with_context(
-            state,
-            generate_route_list(App),
-            context.clone(),
-            move || shell(options.clone()),
-        )
+        .leptos_routes_with_context(state, generate_route_list(App), context.clone(), shell_of)
         .fallback(file_and_error_handler_with_context::<AppState, _>(
             context, shell,
         ))
@@ -155,16 +168,11 @@ fn cached<S: Clone>(
         .layer(files)
 }
 
-async fn readyz(
-    State(Readiness(tables)): State<Readiness>,
-    State(sessions): State<PostgresSessionStore>,
-) -> Result<&'static str, (StatusCode, &'static str)> {
-    let answers = || sqlx::query("select 1").execute(sessions.pool());
-    let ready = tables.load(Ordering::Relaxed)
-        && matches!(
-            tokio::time::timeout(Duration::from_secs(3), answers()).await,
-            Ok(Ok(_))
-        );
+async fn readyz(State(state): State<AppState>) -> Result<&'static str, (StatusCode, &'static str)> {
+    let answers = || sqlx::query("select 1").execute(state.session_store.pool());
+    let limit = Duration::from_secs(3);
+    let ready = state.readiness.0.load(Ordering::Relaxed)
+        && matches!(tokio::time::timeout(limit, answers()).await, Ok(Ok(_)));
     match ready {
         true => Ok("ok"),
         false => Err((

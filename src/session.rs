@@ -18,7 +18,8 @@ pub fn session_layer(
     store: PostgresSessionStore,
 ) -> SessionManagerLayer<PostgresSessionStore, SignedCookie> {
     let layer = SessionManagerLayer::new(store)
-        .with_name(config.cookie.name.clone())
+        // Once for each start; the layer would copy it for every request.
+        .with_name(&*config.cookie.name.clone().leak())
         .with_secure(config.cookie.secure)
         .with_http_only(true)
         .with_same_site(config.cookie.same_site)

@@ -22,27 +22,38 @@ use tracing::{
 use tracing_subscriber::{Layer, Registry, layer::Context, registry::LookupSpan};
 use uuid::Uuid;
 
+use crate::router::AppState;
+
 /// What the span of a request is logged under.
 pub const TARGET: &str = module_path!();
 
 /// Answers a request within a span, gives the answer an `x-request-id`, and logs it.
 ///
 /// The path is logged without its query, which may hold what somebody typed.
-pub async fn trace(State(last): State<LastRequests>, request: Request, next: Next) -> Response {
+pub async fn trace(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let route = request
         .extensions()
         .get::<MatchedPath>()
-        .map(|route| route.as_str().to_owned());
+        .map_or_else(|| "none".to_owned(), |route| route.as_str().to_owned());
     let id = Uuid::new_v4().simple().to_string();
     let span = tracing::info_span!("request", id);
     let start = Instant::now();
     let mut response = next.run(request).instrument(span.clone()).await;
     let (time, status) = (start.elapsed(), response.status());
     let statements = statements_of(&span);
+    // A client may make methods up; each label is kept for ever.
+    let known = matches!(method, Method::GET | Method::POST | Method::HEAD);
     let labels = [
-        ("method", method.to_string()),
-        ("route", route.unwrap_or_else(|| "none".to_owned())),
+        (
+            "method",
+            if known {
+                method.to_string()
+            } else {
+                "other".to_owned()
+            },
+        ),
+        ("route", route.clone()),
         ("status", status.as_u16().to_string()),
     ];
     metrics::counter!("http_requests_total", &labels).increment(1);
@@ -52,8 +63,10 @@ pub async fn trace(State(last): State<LastRequests>, request: Request, next: Nex
     }
     let _entered = span.entered();
     tracing::info!(
-        %method, path, status = status.as_u16(), ?time, statements = statements.len(), "answered"
+        %method, path, route, status = status.as_u16(), ?time, statements = statements.len(),
+        "answered"
     );
+    let last = &state.last_requests;
     if last.kept > 0 {
         for Statement { name, sql, time } in &statements {
             tracing::info!(?time, "{name}: {sql}");
@@ -133,8 +146,11 @@ impl LastRequests {
     }
 }
 
-/// Collects what sqlx logs of its statements, in the span of the request that sent them.
-pub struct StatementLayer;
+/// Collects what sqlx logs of its statements, in the span of the request that sent them: with their
+/// texts in development, their number alone in production.
+pub struct StatementLayer {
+    pub with_texts: bool,
+}
 
 #[derive(Default)]
 struct Statements(Vec<Statement>);
@@ -158,7 +174,9 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for StatementLayer {
         let mut scope = context.event_scope(event).into_iter().flatten();
         if let Some(request) = scope.find(|span| is_request(span.metadata())) {
             let mut seen = SeenStatement::default();
-            event.record(&mut seen);
+            if self.with_texts {
+                event.record(&mut seen);
+            }
             if let Some(Statements(statements)) = request.extensions_mut().get_mut() {
                 statements.push(seen.statement());
             }

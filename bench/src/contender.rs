@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fs, net::TcpListener, process::Command, time::Duration};
 
 use anyhow::{Context, Result, bail};
-use sqlx::{Connection, Executor, PgConnection, Row};
+use sqlx::{Connection, Executor, PgConnection};
 use xtask::{
     command::{Group, run},
     site,
@@ -55,8 +55,8 @@ pub fn build() -> Result<()> {
 impl Contender {
     /// All, race-bib first: the floor copies it.
     pub async fn start_all(server: &str) -> Result<Vec<Self>> {
+        Self::write_profile(server).await?;
         let race_bib = Self::race_bib(server, "bench_race_bib").await?;
-        race_bib.profile().await?;
         let floor = release("floor");
         let axum_messages = release("axum-messages");
         let mut node = tool("node");
@@ -156,13 +156,15 @@ impl Contender {
             visitors: 1,
             visit: Visit::Message,
         };
+        let mut last = None;
         for _ in 0..100 {
-            if Visitors::arrive(&self.site, warm).await.is_ok() {
-                return Ok(());
+            match Visitors::arrive(&self.site, warm).await {
+                Ok(_) => return Ok(()),
+                Err(error) => last = Some(error),
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
-        bail!("{} does not answer", self.name)
+        bail!("{} does not answer: {last:?}", self.name)
     }
 
     /// How many statements have come to its database.
@@ -176,44 +178,56 @@ impl Contender {
             .await?)
     }
 
-    /// Writes down what the floor is to do: race-bib's statements and pages.
-    async fn profile(&self) -> Result<()> {
-        let mut visitors = Visitors::arrive(
-            &self.site,
-            Scenario {
-                name: "profile",
-                visitors: 1,
-                visit: Visit::Message,
-            },
+    /// Writes down what the floor is to do: race-bib's pages, and its statements as it logs them.
+    async fn write_profile(server: &str) -> Result<()> {
+        let log = root().join("target/bench-profile.log");
+        let mut program = release("race-bib");
+        program
+            .env("RUST_LOG", "sqlx::query=debug")
+            .env("LOG_FORMAT", "json")
+            .env("LEPTOS_ENV", "PROD")
+            .stdout(fs::File::create(&log)?);
+        let profiled = Self::start(
+            "race-bib",
+            "/api/push_message",
+            server,
+            "bench_profile",
+            program,
         )
         .await?;
-        let [page, with_message] = visitors.pages().await?;
-        let mut connection = self.connect().await?;
-        let rows = connection
-            .fetch_all("select query from pg_stat_statements where query like '/* %'")
-            .await?;
+        let one = Scenario {
+            name: "profile",
+            visitors: 1,
+            visit: Visit::Message,
+        };
+        let [page, with_message] = Visitors::arrive(&profiled.site, one).await?.pages().await?;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        drop(profiled);
         let mut profile = BTreeMap::from([
             ("page".to_owned(), page),
             ("page with a message".to_owned(), with_message),
         ]);
-        for row in rows {
-            let sql: String = row.try_get(0)?;
-            let name = sql
-                .trim_start_matches("/* ")
-                .split(" */")
-                .next()
+        for line in fs::read_to_string(log)?.lines() {
+            let event: serde_json::Value = serde_json::from_str(line)?;
+            let sql = event["db.statement"]
+                .as_str()
                 .unwrap_or_default()
+                .trim()
                 .to_owned();
+            let Some((name, _)) = sql
+                .strip_prefix("/* ")
+                .and_then(|sql| sql.split_once(" */"))
+            else {
+                continue;
+            };
             // A push for a new session goes by its key.
-            let by_key = sql.contains("$1::uuid");
-            profile.insert(
-                if by_key {
-                    format!("{name} by key")
-                } else {
-                    name
-                },
-                sql,
-            );
+            let by_key = sql.contains("$1::uuid as");
+            let name = if by_key {
+                format!("{name} by key")
+            } else {
+                name.to_owned()
+            };
+            profile.insert(name, sql);
         }
         fs::write(
             root().join(PROFILE),

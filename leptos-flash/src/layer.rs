@@ -59,7 +59,11 @@ use crate::{
 /// # }
 /// ```
 #[derive(Clone, Debug)]
-pub struct FlashLayer {
+pub struct FlashLayer(Arc<Shared>);
+
+/// Behind one pointer: every request copies the layer.
+#[derive(Clone, Debug)]
+struct Shared {
     store: FlashStore,
     deliveries: Deliveries,
     take_timeout: Duration,
@@ -71,24 +75,24 @@ impl FlashLayer {
     /// # Panics
     /// Outside a tokio runtime.
     pub fn new(store: FlashStore) -> Self {
-        Self {
+        Self(Arc::new(Shared {
             deliveries: Deliveries::start(store.clone()),
             store,
             take_timeout: Duration::from_secs(2),
-        }
+        }))
     }
 
     /// How long a page waits for its messages before it is rendered without. Default: 2 seconds.
     /// Messages that come later wait for the next page.
     pub fn with_take_timeout(mut self, timeout: Duration) -> Self {
-        self.take_timeout = timeout;
+        Arc::make_mut(&mut self.0).take_timeout = timeout;
         self
     }
 
     /// Waits until all that was shown so far is deleted. Call it after a graceful shutdown:
     /// otherwise messages of the last tenth of a second are shown again when their lease runs out.
     pub async fn flush(&self) {
-        self.deliveries.flush().await;
+        self.0.deliveries.flush().await;
     }
 }
 
@@ -134,7 +138,7 @@ where
         Box::pin(async move {
             let kind = Kind::of(&request);
             let session = request.extensions().get::<Session>().cloned();
-            let flash = Flash::new(layer.store.clone(), session, kind);
+            let flash = Flash::new(layer.0.store.clone(), session, kind);
             // What this request still holds when its future is dropped goes back.
             let holding = Holding(flash.clone());
 
@@ -149,7 +153,7 @@ where
             // For tests of handlers, see the module `testing`.
             response.extensions_mut().insert(flash);
             forget(&shown, response.headers_mut());
-            Ok(holding.hand_over(response, &layer.deliveries).await)
+            Ok(holding.hand_over(response, &layer.0.deliveries).await)
         })
     }
 }
@@ -161,8 +165,11 @@ impl FlashLayer {
         let Some(session) = flash.0.session.as_ref().and_then(Session::id) else {
             return;
         };
-        let (store, shown) = (self.store.clone(), shown.to_vec());
+        let (store, shown) = (self.0.store.clone(), shown.to_vec());
         let takes = matches!(flash.0.kind, Kind::PageLoad | Kind::Take);
+        if !takes && shown.is_empty() {
+            return;
+        }
         // In a task of its own: a statement that is under way isn't stopped by dropping its future,
         // so somebody must be there to give back what it took.
         let taking = async move {
@@ -175,7 +182,7 @@ impl FlashLayer {
             }
         };
         let taking = tokio::spawn(taking.in_current_span());
-        match tokio::time::timeout(self.take_timeout, taking).await {
+        match tokio::time::timeout(self.0.take_timeout, taking).await {
             Ok(Ok(Ok(Some(taken)))) => {
                 let mut state = flash.state();
                 state.messages = taken.messages;

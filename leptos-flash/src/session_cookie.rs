@@ -45,7 +45,8 @@ use tower_sessions::cookie::{Cookie, CookieJar, Key};
 /// ```
 #[derive(Clone, Debug)]
 pub struct SessionCookieLayer {
-    cookie: Cookie<'static>,
+    // Cheap to clone: every request does it.
+    cookie: Arc<Cookie<'static>>,
     keys: Arc<[Key]>,
 }
 
@@ -53,8 +54,10 @@ impl SessionCookieLayer {
     /// A layer for a cookie with this name and these attributes, those of the session layer; its
     /// value doesn't matter. The first of the keys is the one of the session layer.
     pub fn new(cookie: Cookie<'static>, keys: impl Into<Arc<[Key]>>) -> Self {
-        let keys = keys.into();
-        Self { cookie, keys }
+        Self {
+            cookie: Arc::new(cookie),
+            keys: keys.into(),
+        }
     }
 
     /// Signs the request's cookie with the first key when an older one did.
@@ -83,7 +86,7 @@ impl SessionCookieLayer {
             .map(|cookie| cookie.encoded().stripped().to_string())
             .collect();
         headers.insert(header::COOKIE, line.join("; ").parse().ok()?);
-        let mut cookie = self.cookie.clone();
+        let mut cookie = Cookie::clone(&self.cookie);
         cookie.set_value(signed);
         Some(cookie)
     }

@@ -1,6 +1,6 @@
 //! The session store of tower-sessions-sqlx-store, made safe under concurrency.
 
-use std::{collections::HashMap, fmt, time::Duration};
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use sqlx::PgPool;
@@ -33,11 +33,12 @@ use crate::{
 ///   messages are found in one statement and survive a renewed id.
 #[derive(Clone, Debug)]
 pub struct PostgresSessionStore {
-    inner: PostgresStore,
+    // Cheap to clone: the layers do it for every request.
+    inner: Arc<PostgresStore>,
     pool: PgPool,
-    pub(crate) table: Table,
+    pub(crate) table: Arc<Table>,
     pub(crate) idle_expiry: Option<Duration>,
-    sql: Sql,
+    sql: Arc<Sql>,
 }
 
 /// Where the flash key is in a session's data.
@@ -85,10 +86,10 @@ impl PostgresSessionStore {
     pub fn new(pool: PgPool) -> Self {
         let table = Table::sessions();
         Self {
-            inner: PostgresStore::new(pool.clone()),
-            sql: Sql::new(&table, None),
+            inner: Arc::new(PostgresStore::new(pool.clone())),
+            sql: Arc::new(Sql::new(&table, None)),
             pool,
-            table,
+            table: Arc::new(table),
             idle_expiry: None,
         }
     }
@@ -98,9 +99,10 @@ impl PostgresSessionStore {
     /// # Errors
     /// A name is not an identifier of letters, digits, `_` and `$`; the error says which.
     pub fn with_table(mut self, schema: &str, table: &str) -> std::result::Result<Self, String> {
-        self.inner = (self.inner.with_schema_name(schema)?).with_table_name(table)?;
-        self.table = Table::new(schema, table);
-        self.sql = Sql::new(&self.table, self.idle_expiry);
+        let inner = PostgresStore::new(self.pool.clone()).with_schema_name(schema)?;
+        self.inner = Arc::new(inner.with_table_name(table)?);
+        self.table = Arc::new(Table::new(schema, table));
+        self.sql = Arc::new(Sql::new(&self.table, self.idle_expiry));
         Ok(self)
     }
 
@@ -111,7 +113,7 @@ impl PostgresSessionStore {
     /// the statement that takes the messages and once a minute at most; files don't.
     pub fn with_idle_expiry(mut self, idle: Duration) -> Self {
         self.idle_expiry = Some(idle);
-        self.sql = Sql::new(&self.table, self.idle_expiry);
+        self.sql = Arc::new(Sql::new(&self.table, self.idle_expiry));
         self
     }
 

@@ -31,7 +31,11 @@ use crate::{
 /// # }
 /// ```
 #[derive(Clone, Debug)]
-pub struct FlashStore {
+pub struct FlashStore(Arc<Shared>);
+
+/// Behind one pointer: every request copies it some times.
+#[derive(Clone, Debug)]
+struct Shared {
     pool: PgPool,
     table: Table,
     sessions: PostgresSessionStore,
@@ -40,7 +44,7 @@ pub struct FlashStore {
     max_waiting: u32,
     lease: Duration,
     expiry: Duration,
-    sql: Arc<Sql>,
+    sql: Sql,
 }
 
 /// Names the messages of one session, for a push without a request, from a job say.
@@ -54,56 +58,58 @@ impl FlashStore {
     /// every level, 2 KiB a message, 50 waiting messages a session, a lease of 15 seconds, unseen
     /// messages kept for a day.
     pub fn new(sessions: &PostgresSessionStore) -> Self {
-        Self {
+        let table = Table::new("public", "flash_message");
+        Self(Arc::new(Shared {
             pool: sessions.pool().clone(),
-            table: Table::new("public", "flash_message"),
+            sql: Sql::new(&table, sessions),
+            table,
             sessions: sessions.clone(),
             min_level: None,
             max_bytes: 2048,
             max_waiting: 50,
             lease: Duration::from_secs(15),
             expiry: Duration::from_secs(24 * 60 * 60),
-            sql: Arc::default(),
-        }
-        .prepared()
+        }))
     }
 
     /// Where the messages are: schema `public`, table `flash_message` by default. Both are created
     /// by [`migrate`](Self::migrate). Names are quoted, so any is allowed.
     pub fn with_table(mut self, schema: &str, table: &str) -> Self {
-        self.table = Table::new(schema, table);
-        self.prepared()
+        let shared = self.shared();
+        shared.table = Table::new(schema, table);
+        shared.sql = Sql::new(&shared.table, &shared.sessions);
+        self
     }
 
     /// Pushes below this level are dropped without an error. Default: none is.
     pub fn with_min_level(mut self, level: Level) -> Self {
-        self.min_level = Some(level);
+        self.shared().min_level = Some(level);
         self
     }
 
     /// The longest message in bytes: text, title, link and key together. Default: 2048.
     pub fn with_max_bytes(mut self, bytes: usize) -> Self {
-        self.max_bytes = bytes;
+        self.shared().max_bytes = bytes;
         self
     }
 
     /// How many messages of one session may wait. Default: 50. One more, and the oldest of the
     /// lowest level gives way. Concurrent pushes can exceed it by their number.
     pub fn with_max_waiting(mut self, messages: u32) -> Self {
-        self.max_waiting = messages;
+        self.shared().max_waiting = messages;
         self
     }
 
     /// How long a page may take from its first byte to its last, and how long a message stays away
     /// after a process was killed between the two. Default: 15 seconds.
     pub fn with_lease(mut self, lease: Duration) -> Self {
-        self.lease = lease;
+        self.shared().lease = lease;
         self
     }
 
     /// How long a message waits to be seen. Default: 1 day.
     pub fn with_expiry(mut self, expiry: Duration) -> Self {
-        self.expiry = expiry;
+        self.shared().expiry = expiry;
         self
     }
 
@@ -113,7 +119,10 @@ impl FlashStore {
     /// # Errors
     /// The database can't be reached, or its user may not create tables.
     pub async fn migrate(&self) -> Result<(), FlashError> {
-        self.table.create(&self.pool, &[&self.sql.create]).await?;
+        self.0
+            .table
+            .create(&self.0.pool, &[&self.0.sql.create])
+            .await?;
         Ok(())
     }
 
@@ -134,7 +143,7 @@ impl FlashStore {
     /// # Errors
     /// The database can't be reached.
     pub async fn delete_expired(&self) -> Result<u64, FlashError> {
-        delete_in_batches(&self.pool, &self.sql.delete_expired).await
+        delete_in_batches(&self.0.pool, &self.0.sql.delete_expired).await
     }
 
     /// Whether to store the message: false below the minimum level.
@@ -157,8 +166,8 @@ impl FlashStore {
             return Err(FlashError::NulCharacter);
         }
         let bytes = parts().map(|part| part.len()).sum();
-        if bytes > self.max_bytes {
-            let limit = self.max_bytes;
+        if bytes > self.0.max_bytes {
+            let limit = self.0.max_bytes;
             return Err(FlashError::TooLong { bytes, limit });
         }
         if message
@@ -168,7 +177,7 @@ impl FlashStore {
         {
             return Err(FlashError::NotLocal);
         }
-        Ok((self.min_level.as_ref()).is_none_or(|min| message.level.rank() >= min.rank()))
+        Ok((self.0.min_level.as_ref()).is_none_or(|min| message.level.rank() >= min.rank()))
     }
 
     /// Stores a message; leased when `leased`. None: the session is gone.
@@ -179,8 +188,8 @@ impl FlashStore {
         leased: Option<Leased>,
     ) -> Result<Option<Stored>, FlashError> {
         let query = match owner {
-            Owner::Session(id) => sqlx::query(&self.sql.push_by_session).bind(id.to_string()),
-            Owner::Key(key) => sqlx::query(&self.sql.push_by_key).bind(key.0),
+            Owner::Session(id) => sqlx::query(&self.0.sql.push_by_session).bind(id.to_string()),
+            Owner::Key(key) => sqlx::query(&self.0.sql.push_by_key).bind(key.0),
         };
         let row = query
             .bind(message.level.as_str())
@@ -191,17 +200,17 @@ impl FlashStore {
             .bind(message.link.as_ref().map(|link| &link.text))
             .bind(&message.key)
             .bind(message.sticky)
-            .bind(self.expiry.as_secs_f64())
-            .bind(leased.map(|_| self.lease.as_secs_f64()))
-            .bind(i64::from(self.max_waiting))
+            .bind(self.0.expiry.as_secs_f64())
+            .bind(leased.map(|_| self.0.lease.as_secs_f64()))
+            .bind(i64::from(self.0.max_waiting))
             .bind(message.auto_dismiss)
-            .fetch_one(&self.pool);
+            .fetch_one(&self.0.pool);
         let row = in_time(row).await?;
         let Some(key) = row.try_get::<Option<Uuid>, _>("flash_key")? else {
             return Ok(None);
         };
         let Some(id) = row.try_get("id")? else {
-            let limit = self.max_waiting;
+            let limit = self.0.max_waiting;
             return Err(FlashError::Full { limit });
         };
         Ok(Some(Stored {
@@ -213,10 +222,10 @@ impl FlashStore {
 
     /// Leases what waits in a session and reads what is sticky.
     pub(crate) async fn take(&self, session: Id) -> Result<Taken, FlashError> {
-        let rows = sqlx::query(&self.sql.take)
+        let rows = sqlx::query(&self.0.sql.take)
             .bind(session.to_string())
-            .bind(self.lease.as_secs_f64())
-            .fetch_all(&self.pool);
+            .bind(self.0.lease.as_secs_f64())
+            .fetch_all(&self.0.pool);
         let rows = in_time(rows).await?;
         let mut lease = Lease::none(self);
         let mut messages = Vec::with_capacity(rows.len());
@@ -238,11 +247,11 @@ impl FlashStore {
     /// leased since are left alone.
     async fn give_back(&self, key: FlashKey, rows: &[(i64, OffsetDateTime)]) -> sqlx::Result<()> {
         let (ids, until): (Vec<_>, Vec<_>) = rows.iter().copied().unzip();
-        let done = sqlx::query(&self.sql.give_back)
+        let done = sqlx::query(&self.0.sql.give_back)
             .bind(key.0)
             .bind(ids)
             .bind(until)
-            .execute(&self.pool);
+            .execute(&self.0.pool);
         in_time(done).await?;
         Ok(())
     }
@@ -250,27 +259,26 @@ impl FlashStore {
     /// Deletes messages that have been shown.
     pub(crate) async fn delete(&self, shown: &[(FlashKey, i64)]) -> sqlx::Result<()> {
         let (keys, ids): (Vec<_>, Vec<_>) = shown.iter().map(|(key, id)| (key.0, *id)).unzip();
-        let done = sqlx::query(&self.sql.delete)
+        let done = sqlx::query(&self.0.sql.delete)
             .bind(keys)
             .bind(ids)
-            .execute(&self.pool);
+            .execute(&self.0.pool);
         in_time(done).await?;
         Ok(())
     }
 
     /// Deletes messages that the browser says it has shown, or dismissed.
     pub(crate) async fn delete_of_session(&self, session: Id, ids: &[i64]) -> sqlx::Result<()> {
-        let done = sqlx::query(&self.sql.delete_of_session)
+        let done = sqlx::query(&self.0.sql.delete_of_session)
             .bind(session.to_string())
             .bind(ids)
-            .execute(&self.pool);
+            .execute(&self.0.pool);
         in_time(done).await?;
         Ok(())
     }
 
-    fn prepared(mut self) -> Self {
-        self.sql = Arc::new(Sql::new(&self.table, &self.sessions));
-        self
+    fn shared(&mut self) -> &mut Shared {
+        Arc::make_mut(&mut self.0)
     }
 }
 
@@ -406,7 +414,7 @@ fn message_of(row: &PgRow) -> Result<FlashMessage, FlashError> {
 
 /// The statements, with the names of the tables in place, each with a name for logs and
 /// pg_stat_activity.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Sql {
     create: String,
     push_by_session: String,

@@ -177,13 +177,8 @@ mod server {
         let Some(id) = session().await?.id() else {
             return Ok(None);
         };
-        let AppState {
-            session_store,
-            config,
-            last_requests,
-            ..
-        } = expect_context();
-        let Some(record) = session_store.load(&id).await? else {
+        let state: AppState = expect_context();
+        let Some(record) = state.session_store.load(&id).await? else {
             return Ok(None);
         };
         let mut keys: Vec<_> = (record.data.iter())
@@ -195,9 +190,14 @@ mod server {
             since: created(&record).map(time).unwrap_or_default(),
             idle_until: time(record.expiry_date),
             ends: ends(&record).map(time).unwrap_or_default(),
-            cookie: crate::session::cookie_attributes(&config),
+            cookie: crate::session::cookie_attributes(&state.config),
             keys,
-            requests: last_requests.of(id).into_iter().map(notes_of).collect(),
+            requests: state
+                .last_requests
+                .of(id)
+                .into_iter()
+                .map(notes_of)
+                .collect(),
         }))
     }
 

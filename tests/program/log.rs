@@ -35,6 +35,7 @@ async fn a_log_line_tells_of_each_request_and_never_what_is_secret() -> Result {
     let line: serde_json::Value = serde_json::from_str(line)?;
     assert_eq!(line["method"], "POST");
     assert_eq!(line["path"], "/api/push_message");
+    assert_eq!(line["route"], "/api/push_message");
     assert_eq!(line["status"], 303);
     assert_eq!(line["statements"], 2, "the message and the session");
     assert!(

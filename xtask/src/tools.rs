@@ -66,15 +66,14 @@ pub fn cargo() -> Command {
 pub fn tool(program: &str) -> Command {
     let mut command = Command::new(program);
     command.current_dir(root());
-    // Set by the cargo that runs this program; they would overrule the toolchain of this folder.
-    for inherited in [
-        "CARGO",
-        "RUSTC",
-        "RUSTDOC",
-        "RUSTUP_TOOLCHAIN",
-        "CARGO_MANIFEST_DIR",
-    ] {
-        command.env_remove(inherited);
+    // Set by the cargo that runs this program: they would overrule the toolchain of this folder, and
+    // build scripts that look at them (ring's) would run again.
+    for (name, _) in env::vars_os() {
+        let name = name.to_string_lossy();
+        let of_package = name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+        if of_package || matches!(&*name, "CARGO" | "RUSTC" | "RUSTDOC" | "RUSTUP_TOOLCHAIN") {
+            command.env_remove(&*name);
+        }
     }
     let path = env::var_os("PATH").unwrap_or_default();
     let cargo_home = env::var_os("CARGO_HOME").map(PathBuf::from);

@@ -12,7 +12,10 @@ use axum::{
     response::{Html, IntoResponse, Response},
     routing::get,
 };
-use sqlx::{PgPool, Row, postgres::PgPoolOptions};
+use sqlx::{
+    PgPool, Row,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
 use tokio::{net::TcpListener, sync::mpsc};
 use uuid::Uuid;
 
@@ -41,7 +44,11 @@ async fn main() -> Result<()> {
     let pool = PgPoolOptions::new()
         .max_connections(16)
         .test_before_acquire(false)
-        .connect(&env::var("DATABASE_URL")?)
+        .connect_with(
+            env::var("DATABASE_URL")?
+                .parse::<PgConnectOptions>()?
+                .options([("enable_bitmapscan", "off")]),
+        )
         .await?;
     for table in [
         "create schema if not exists tower_sessions",
