@@ -89,12 +89,7 @@ fn pool(config: &Config) -> PgPool {
         .connect_lazy_with(
             (config.database.clone())
                 .application_name("race-bib")
-                .options([
-                    ("statement_timeout", "5s"),
-                    // A bitmap scan doesn't mark the entries of deleted messages as dead: a busy
-                    // session reads them again and again until the next vacuum (bench/RESULTS.md).
-                    ("enable_bitmapscan", "off"),
-                ]),
+                .options([("statement_timeout", "5s")]),
         )
 }
 

@@ -12,10 +12,7 @@ use axum::{
     response::{Html, IntoResponse, Response},
     routing::get,
 };
-use sqlx::{
-    PgPool, Row,
-    postgres::{PgConnectOptions, PgPoolOptions},
-};
+use sqlx::{PgPool, Row, postgres::PgPoolOptions};
 use tokio::{net::TcpListener, sync::mpsc};
 use uuid::Uuid;
 
@@ -44,11 +41,7 @@ async fn main() -> Result<()> {
     let pool = PgPoolOptions::new()
         .max_connections(16)
         .test_before_acquire(false)
-        .connect_with(
-            env::var("DATABASE_URL")?
-                .parse::<PgConnectOptions>()?
-                .options([("enable_bitmapscan", "off")]),
-        )
+        .connect(&env::var("DATABASE_URL")?)
         .await?;
     for table in [
         "create schema if not exists tower_sessions",
