@@ -16,6 +16,8 @@ mod forms;
 #[cfg(feature = "ssr")]
 mod metrics;
 #[cfg(feature = "ssr")]
+mod page_cache;
+#[cfg(feature = "ssr")]
 pub mod protection;
 #[cfg(feature = "ssr")]
 mod refusals;

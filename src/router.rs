@@ -31,6 +31,7 @@ use crate::{
     config::Config,
     error::AppError,
     forms::explain_failed_forms,
+    page_cache::{PageCache, render_once},
     pages::messages::server::hop,
     protection::{
         BrowserRules, PostLimit, limit_headers, limit_posts, refuse_cross_site, tell_browser,
@@ -87,7 +88,7 @@ impl Readiness {
 }
 
 /// The pages, the files and the health. The last layer is the outermost: a request for a page passes
-/// the session, then the flash messages, then the forms. Files and health need none of them.
+/// the session, then the flash messages, then the pages that are rendered once, then the forms. Files and health need none of them.
 pub fn routes(state: &AppState, flash: FlashLayer) -> Router<AppState> {
     let config = &state.config;
     let shell_of = {
@@ -108,6 +109,7 @@ pub fn routes(state: &AppState, flash: FlashLayer) -> Router<AppState> {
             context, shell,
         ))
         .layer(from_fn(explain_failed_forms))
+        .layer(from_fn_with_state(PageCache::default(), render_once))
         .layer(flash)
         .layer(from_fn(note_session))
         .layer(session_layer(config, state.session_store.clone()))

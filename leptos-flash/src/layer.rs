@@ -20,15 +20,15 @@ use leptos::prelude::use_context;
 use leptos_axum::ResponseOptions;
 use tower::{Layer, Service};
 use tower_sessions::Session;
-use tracing::Instrument;
 
 use crate::{
     FlashError, FlashKey, FlashMessage, FlashStore,
+    coalesce::Coalesced,
     delivery::{DeliveredBody, Deliveries},
     local::is_local,
     request::{Kind, shown_ids},
     session_store::flash_key_of,
-    store::{Lease, Leased, Owner},
+    store::{Lease, Leased, Owner, Take},
     wire::{CALL_HEADER, MORE_HEADER, SHOWN_COOKIE},
 };
 
@@ -65,6 +65,7 @@ pub struct FlashLayer(Arc<Shared>);
 #[derive(Clone, Debug)]
 struct Shared {
     store: FlashStore,
+    takes: Coalesced<Take>,
     deliveries: Deliveries,
     take_timeout: Duration,
 }
@@ -77,6 +78,7 @@ impl FlashLayer {
     pub fn new(store: FlashStore) -> Self {
         Self(Arc::new(Shared {
             deliveries: Deliveries::start(store.clone()),
+            takes: Coalesced::new(Take(store.clone()), store.pool().clone()),
             store,
             take_timeout: Duration::from_secs(2),
         }))
@@ -165,32 +167,32 @@ impl FlashLayer {
         let Some(session) = flash.0.session.as_ref().and_then(Session::id) else {
             return;
         };
-        let (store, shown) = (self.0.store.clone(), shown.to_vec());
-        let takes = matches!(flash.0.kind, Kind::PageLoad | Kind::Take);
-        if !takes && shown.is_empty() {
-            return;
-        }
-        // In a task of its own: a statement that is under way isn't stopped by dropping its future,
-        // so somebody must be there to give back what it took.
-        let taking = async move {
+        let Shared {
+            store,
+            takes,
+            take_timeout,
+            ..
+        } = &*self.0;
+        let taking = async {
             if !shown.is_empty() {
-                store.delete_of_session(session, &shown).await?;
+                store
+                    .delete_of_session(session, shown)
+                    .await
+                    .map_err(Arc::new)?;
             }
-            match takes {
-                true => Ok::<_, FlashError>(Some(store.take(session).await?)),
-                false => Ok(None),
+            match flash.0.kind {
+                Kind::PageLoad | Kind::Take => takes.ask(session).await.map(Some),
+                Kind::Call { .. } | Kind::Other => Ok(None),
             }
         };
-        let taking = tokio::spawn(taking.in_current_span());
-        match tokio::time::timeout(self.0.take_timeout, taking).await {
-            Ok(Ok(Ok(Some(taken)))) => {
+        match tokio::time::timeout(*take_timeout, taking).await {
+            Ok(Ok(Some(taken))) => {
                 let mut state = flash.state();
                 state.messages = taken.messages;
                 state.taken = taken.lease;
             }
-            Ok(Ok(Ok(None))) => {}
-            Ok(Ok(Err(error))) => tracing::warn!(%error, "a page goes without its flash messages"),
-            Ok(Err(error)) => tracing::error!(%error, "taking flash messages failed"),
+            Ok(Ok(None)) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "a page goes without its flash messages"),
             Err(_) => {
                 tracing::warn!("a page goes without its flash messages: the database is slow")
             }

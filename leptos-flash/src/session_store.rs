@@ -317,19 +317,15 @@ fn idle_end(idle_expiry: Option<Duration>) -> Option<String> {
     Some(format!("now() + interval '{seconds} seconds'"))
 }
 
-/// Moves the idle end of session `$1` on, in SQL: a data-modifying part of the statement that takes
-/// the messages. It writes once a minute at most.
-pub(crate) fn keep_alive(session: &Table, idle_expiry: Option<Duration>) -> String {
+/// For the statement that takes the messages, in SQL: whether it must move the idle end of a session
+/// on, which it does once a minute at most, and to when.
+pub(crate) fn keep_alive(idle_expiry: Option<Duration>) -> (String, String) {
     let Some(idle_end) = idle_end(idle_expiry) else {
-        return String::new();
+        return ("false".to_owned(), "s.expiry_date".to_owned());
     };
-    format!(
-        "kept_alive as (
-            update {session} set expiry_date = least(ends_at, {idle_end})
-            where id = $1 and not renewed and expiry_date > now()
-              and expiry_date < least(ends_at, {idle_end}) - interval '1 minute'
-         ),"
-    )
+    let end = format!("least(ends_at, {idle_end})");
+    let is_due = format!("not renewed and expiry_date < {end} - interval '1 minute'");
+    (is_due, end)
 }
 
 /// A table's name, quoted.

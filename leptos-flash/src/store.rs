@@ -2,13 +2,14 @@
 
 use std::{fmt::Write as _, sync::Arc, time::Duration};
 
-use sqlx::{PgPool, Row, postgres::PgRow};
+use sqlx::{PgConnection, PgPool, Row, postgres::PgRow};
 use time::OffsetDateTime;
 use tower_sessions::session::Id;
 use uuid::Uuid;
 
 use crate::{
-    FlashError, FlashMessage, Level, Link, PostgresSessionStore,
+    FlashError, FlashMessage, InvalidLevel, Level, Link, PostgresSessionStore,
+    coalesce::Statement,
     local::is_local,
     purge::delete_in_batches,
     session_store::{Table, keep_alive},
@@ -220,29 +221,6 @@ impl FlashStore {
         }))
     }
 
-    /// Leases what waits in a session and reads what is sticky.
-    pub(crate) async fn take(&self, session: Id) -> Result<Taken, FlashError> {
-        let rows = sqlx::query(&self.0.sql.take)
-            .bind(session.to_string())
-            .bind(self.0.lease.as_secs_f64())
-            .fetch_all(&self.0.pool);
-        let rows = in_time(rows).await?;
-        let mut lease = Lease::none(self);
-        let mut messages = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let message = message_of(row)?;
-            if !message.sticky {
-                let key = FlashKey(row.try_get("flash_key")?);
-                lease.add(key, message.id, row.try_get("leased_until")?);
-                if row.try_get("ran_out")? {
-                    metrics::counter!("flash_leases_run_out_total").increment(1);
-                }
-            }
-            messages.push(message);
-        }
-        Ok(Taken { messages, lease })
-    }
-
     /// Makes leased messages wait again, ids and order unchanged. Those that another page has
     /// leased since are left alone.
     async fn give_back(&self, key: FlashKey, rows: &[(i64, OffsetDateTime)]) -> sqlx::Result<()> {
@@ -275,6 +253,10 @@ impl FlashStore {
             .execute(&self.0.pool);
         in_time(done).await?;
         Ok(())
+    }
+
+    pub(crate) fn pool(&self) -> &PgPool {
+        &self.0.pool
     }
 
     fn shared(&mut self) -> &mut Shared {
@@ -395,14 +377,59 @@ impl Drop for Lease {
     }
 }
 
-fn message_of(row: &PgRow) -> Result<FlashMessage, FlashError> {
+/// Leases what waits in sessions and reads what is sticky.
+#[derive(Clone)]
+pub(crate) struct Take(pub FlashStore);
+
+impl Statement for Take {
+    type Question = Id;
+    type Answer = Taken;
+
+    async fn run(
+        &self,
+        connection: &mut PgConnection,
+        sessions: &[Id],
+    ) -> sqlx::Result<Vec<Taken>> {
+        let ids: Vec<_> = sessions.iter().map(Id::to_string).collect();
+        let rows = sqlx::query(&self.0.0.sql.take)
+            .bind(ids)
+            .bind(self.0.0.lease.as_secs_f64())
+            .fetch_all(connection)
+            .await?;
+        let none = || Taken {
+            messages: Vec::new(),
+            lease: Lease::none(&self.0),
+        };
+        let mut all: Vec<_> = sessions.iter().map(|_| none()).collect();
+        for row in &rows {
+            // Counted from 1, as `with ordinality` does.
+            let place: i64 = row.try_get("place")?;
+            let Some(taken) = all.get_mut(place as usize - 1) else {
+                continue;
+            };
+            let message = message_of(row)?;
+            if !message.sticky {
+                let key = FlashKey(row.try_get("flash_key")?);
+                (taken.lease).add(key, message.id, row.try_get("leased_until")?);
+                if row.try_get("ran_out")? {
+                    metrics::counter!("flash_leases_run_out_total").increment(1);
+                }
+            }
+            taken.messages.push(message);
+        }
+        Ok(all)
+    }
+}
+
+fn message_of(row: &PgRow) -> sqlx::Result<FlashMessage> {
     let link = |href: Option<String>, text: Option<String>| {
         let (href, text) = (href?, text?);
         Some(Link { href, text })
     };
     Ok(FlashMessage {
         id: row.try_get("id")?,
-        level: row.try_get::<String, _>("level")?.parse()?,
+        level: (row.try_get::<String, _>("level")?.parse())
+            .map_err(|error: InvalidLevel| sqlx::Error::Decode(error.into()))?,
         text: row.try_get("text")?,
         title: row.try_get("title")?,
         link: link(row.try_get("link_href")?, row.try_get("link_text")?),
@@ -463,28 +490,51 @@ impl Sql {
             key_index = flash.index("key"),
             expiry_index = flash.index("expires_at"),
         );
-        // Two page loads at once: the second skips the rows that the first is about to lease.
+        let (is_due, end) = keep_alive(sessions.idle_expiry);
+        // Two page loads at once, here or elsewhere: the second skips the rows that the first leases.
+        // The lateral parts with a limit make PostgreSQL go by index, for each session of its own.
+        // A lease is not worth the wait for the disk: when PostgreSQL crashes, messages that were
+        // about to be shown are shown again.
         _ = write!(
             sql.take,
-            "/* flash take */ with owner as ({alive}), {keep_alive}
+            "/* flash take */ with asked as (
+                select s.id as session, s.flash_key, s.is_due, ids.place
+                from unnest($1::text[]) with ordinality as ids (id, place)
+                cross join lateral (
+                    select id, flash_key, {is_due} as is_due from {session}
+                    where id = ids.id and expiry_date > now() limit 1
+                ) s
+                where set_config('synchronous_commit', 'off', true) is not null
+             ),
+             kept_alive as (
+                update {session} s set expiry_date = {end}
+                from (
+                    select s.id from {session} s join asked on s.id = asked.session
+                    where asked.is_due for update of s skip locked
+                ) due where s.id = due.id
+             ),
              waiting as (
-                select m.flash_key, m.id, m.leased_until is not null as ran_out
-                from {flash} m join owner using (flash_key)
-                where not m.sticky and m.expires_at > now()
-                  and (m.leased_until is null or m.leased_until < now())
-                order by m.id for update of m skip locked
+                select m.*, sessions.place
+                from (
+                    select flash_key, min(place) as place from asked group by flash_key
+                ) sessions
+                cross join lateral (
+                    select flash_key, id, leased_until is not null as ran_out from {flash}
+                    where flash_key = sessions.flash_key and not sticky and expires_at > now()
+                      and (leased_until is null or leased_until < now())
+                    order by id for update skip locked
+                ) m
              ),
              taken as (
                 update {flash} m set leased_until = now() + make_interval(secs => $2)
                 from waiting w where m.flash_key = w.flash_key and m.id = w.id
-                returning m.*, w.ran_out
+                returning m.*, w.ran_out, w.place
              )
              select * from taken
              union all
-             select m.*, false from {flash} m join owner using (flash_key)
+             select m.*, false, asked.place from asked join {flash} m using (flash_key)
              where m.sticky and m.expires_at > now()
              order by id",
-            keep_alive = keep_alive(session, sessions.idle_expiry),
         );
         _ = write!(
             sql.give_back,

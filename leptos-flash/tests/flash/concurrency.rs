@@ -28,6 +28,20 @@ async fn of_120_pushes_mixed_with_120_pages_each_is_shown_once() -> Result {
     push_and_show_at_once(&[&server]).await
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn of_pages_that_share_a_take_one_shows_a_message_and_all_what_is_sticky() -> Result {
+    let server = Server::start().await?;
+    let visitor = Visitor::new(&server);
+    visitor.push("once").await?;
+    visitor.post("/sticky").await?;
+    let pages = futures::future::try_join_all((0..20).map(|_| visitor.page("/page")));
+    let pages = server.held_up(pages).await?;
+    let with = |shown: &[&str]| pages.iter().filter(|page| *page == shown).count();
+    assert_eq!(with(&["once", "stays"]), 1, "{pages:?}");
+    assert_eq!(with(&["stays"]), 19, "{pages:?}");
+    Ok(())
+}
+
 /// Scenario 17.
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_instances_that_start_at_once_create_the_tables() -> Result {

@@ -17,7 +17,7 @@ use leptos_flash::{
     Flash, FlashError, FlashLayer, FlashMessage, FlashStore, PostgresSessionStore,
     SessionCookieLayer, renew_id,
 };
-use sqlx::{Connection, PgConnection, PgPool, postgres::PgPoolOptions};
+use sqlx::{Connection, Executor, PgConnection, PgPool, postgres::PgPoolOptions};
 use tokio::task::JoinHandle;
 use tower_sessions::{
     Expiry, Session, SessionManagerLayer,
@@ -114,6 +114,19 @@ impl Server {
             app,
             task,
         })
+    }
+
+    /// What `requests` answer that wait for the database all at the same time.
+    pub async fn held_up<T>(&self, requests: impl Future<Output = Result<T>>) -> Result<T> {
+        let mut lock = self.pool.begin().await?;
+        lock.execute("lock table tower_sessions.session in access exclusive mode")
+            .await?;
+        let release = async {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            Ok(lock.rollback().await?)
+        };
+        let (answers, ()) = futures::try_join!(requests, release)?;
+        Ok(answers)
     }
 
     /// The number of messages in the table.

@@ -1,0 +1,69 @@
+//! Pages that are the same for everybody are rendered once.
+
+use std::sync::{Arc, OnceLock};
+
+use axum::{
+    body::{Body, to_bytes},
+    extract::{Extension, Request, State},
+    http::{Method, StatusCode, response},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use leptos::nonce::Nonce;
+use leptos_flash::Flash;
+
+/// Their paths. What such a page shows depends on nothing but its path and the waiting messages.
+const PATHS: [&str; 2] = ["/", "/messages"];
+
+/// The largest page, in bytes.
+const MAX_PAGE: usize = 1024 * 1024;
+
+#[derive(Clone, Default)]
+pub struct PageCache(Arc<[OnceLock<Page>; PATHS.len()]>);
+
+/// A rendered page, cut where the nonce of its request goes.
+struct Page {
+    head: response::Parts,
+    cuts: Vec<String>,
+}
+
+/// Answers with the page as it was rendered first, when no message waits for it. It goes inside the
+/// flash layer.
+pub async fn render_once(
+    State(cache): State<PageCache>,
+    Extension(nonce): Extension<Nonce>,
+    flash: Flash,
+    request: Request,
+    next: Next,
+) -> Response {
+    let asked = request
+        .uri()
+        .path_and_query()
+        .map_or("", |asked| asked.as_str());
+    let place = PATHS.iter().position(|path| *path == asked);
+    let (Some(place), &Method::GET, true) = (place, request.method(), flash.peek().is_empty())
+    else {
+        return next.run(request).await;
+    };
+    if let Some(page) = cache.0[place].get() {
+        return page.with(&nonce);
+    }
+    let response = next.run(request).await;
+    if response.status() != StatusCode::OK {
+        return response;
+    }
+    let (head, body) = response.into_parts();
+    let Ok(body) = to_bytes(body, MAX_PAGE).await else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let html = String::from_utf8_lossy(&body);
+    let cuts = html.split(&*nonce).map(str::to_owned).collect();
+    let page = cache.0[place].get_or_init(|| Page { head, cuts });
+    page.with(&nonce)
+}
+
+impl Page {
+    fn with(&self, nonce: &str) -> Response {
+        Response::from_parts(self.head.clone(), Body::from(self.cuts.join(nonce)))
+    }
+}
