@@ -22,7 +22,11 @@ pub const VARIABLES: [(&str, &str, &str); 19] = [
         "",
         "The PostgreSQL server: postgres://user:password@host:5432/database.",
     ),
-    ("DATABASE_CONNECTIONS", "16", "The most connections to it."),
+    (
+        "DATABASE_CONNECTIONS",
+        "16",
+        "The most connections to it, beside 4 for the messages.",
+    ),
     (
         "SESSION_SECRET",
         "",

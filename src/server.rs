@@ -24,7 +24,7 @@ use crate::{
     metrics,
     protection::PostLimit,
     router::{AppState, Readiness, protected, routes},
-    trace::{self, StatementLayer},
+    trace::StatementLayer,
 };
 
 /// PostgreSQL's notices say at each start that the tables are there.
@@ -175,9 +175,10 @@ fn start_log(config: &Config) {
         false => lines.boxed(),
     };
     let with_texts = !config.is_production();
+    // All spans, not the request's alone: a statement finds its request through those between.
     let statements = Targets::new()
-        .with_target("sqlx::query", LevelFilter::DEBUG)
-        .with_target(trace::TARGET, LevelFilter::INFO);
+        .with_default(LevelFilter::INFO)
+        .with_target("sqlx::query", LevelFilter::DEBUG);
     tracing_subscriber::registry()
         .with(lines.with_filter(filter))
         .with(StatementLayer { with_texts }.with_filter(statements))

@@ -24,9 +24,6 @@ use uuid::Uuid;
 
 use crate::router::AppState;
 
-/// What the span of a request is logged under.
-pub const TARGET: &str = module_path!();
-
 /// Answers a request within a span, gives the answer an `x-request-id`, and logs it.
 ///
 /// The path is logged without its query, which may hold what somebody typed.
@@ -185,7 +182,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for StatementLayer {
 }
 
 fn is_request(metadata: &tracing::Metadata<'_>) -> bool {
-    metadata.name() == "request" && metadata.target() == TARGET
+    metadata.name() == "request" && metadata.target() == module_path!()
 }
 
 fn statements_of(span: &Span) -> Vec<Statement> {

@@ -220,13 +220,7 @@ impl Contender {
             else {
                 continue;
             };
-            // A push for a new session goes by its key.
-            let by_key = sql.contains("$1::uuid as");
-            let name = if by_key {
-                format!("{name} by key")
-            } else {
-                name.to_owned()
-            };
+            let name = name.to_owned();
             profile.insert(name, sql);
         }
         fs::write(

@@ -1,7 +1,7 @@
 //! Coalesced: what many requests ask PostgreSQL at the same time goes there in one statement.
 
 use std::{
-    fmt,
+    fmt, slice,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -74,8 +74,8 @@ impl<S: Statement> Coalesced<S> {
             asker,
             span: Span::current(),
         });
-        let gone = |_| Err(Arc::new(sqlx::Error::WorkerCrashed));
-        answer.await.unwrap_or_else(gone)
+        let answer = async { answer.await.map_err(|_| sqlx::Error::WorkerCrashed) };
+        in_time(answer).await.map_err(Arc::new)?
     }
 
     fn enqueue(&self, waiting: Waiting<S>) {
@@ -108,7 +108,7 @@ impl<S: Statement> Coalesced<S> {
             match answers.await {
                 Ok(answers) => {
                     for (asker, answer) in askers.into_iter().zip(answers) {
-                        _ = asker.send(Ok(answer));
+                        _ = asker.send(answer);
                     }
                 }
                 Err(error) => {
@@ -126,12 +126,30 @@ impl<S: Statement> Coalesced<S> {
         &self,
         connection: &mut Option<PoolConnection<Postgres>>,
         questions: &[S::Question],
-    ) -> sqlx::Result<Vec<S::Answer>> {
-        let connection = match connection {
-            Some(connection) => connection,
-            None => connection.insert(self.pool.acquire().await?),
-        };
-        in_time(self.statement.run(connection, questions)).await
+    ) -> sqlx::Result<Vec<Answer<S>>> {
+        in_time(async {
+            let connection = match connection {
+                Some(connection) => connection,
+                None => connection.insert(self.pool.acquire().await?),
+            };
+            match self.statement.run(connection, questions).await {
+                Ok(answers) => Ok(answers.into_iter().map(Ok).collect()),
+                // It may be the fault of one.
+                Err(sqlx::Error::Database(_)) if questions.len() > 1 => {
+                    let mut answers = Vec::new();
+                    for question in questions {
+                        let one = self.statement.run(connection, slice::from_ref(question));
+                        answers.extend(match one.await {
+                            Ok(answers) => answers.into_iter().map(Ok).next(),
+                            Err(error) => Some(Err(Arc::new(error))),
+                        });
+                    }
+                    Ok(answers)
+                }
+                Err(error) => Err(error),
+            }
+        })
+        .await
     }
 }
 

@@ -1,5 +1,7 @@
 //! What can go wrong with a message: one variant, one status, one sentence with its cure.
 
+use std::sync::Arc;
+
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 
@@ -67,9 +69,15 @@ pub enum FlashError {
     #[error("The session can't be reached: {0}")]
     Session(#[from] tower_sessions::session::Error),
 
-    /// The database did not do it.
+    /// The database did not do it, perhaps for several requests at once.
     #[error("The database can't be reached: {0}")]
-    Database(#[from] sqlx::Error),
+    Database(#[from] Arc<sqlx::Error>),
+}
+
+impl From<sqlx::Error> for FlashError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(Arc::new(error))
+    }
 }
 
 impl FlashError {

@@ -28,7 +28,7 @@ use crate::{
     local::is_local,
     request::{Kind, shown_ids},
     session_store::flash_key_of,
-    store::{Lease, Leased, Owner, Take},
+    store::{Lease, Owner, Push, Pushed, Pushing, Stored, Take},
     wire::{CALL_HEADER, MORE_HEADER, SHOWN_COOKIE},
 };
 
@@ -65,6 +65,7 @@ pub struct FlashLayer(Arc<Shared>);
 #[derive(Clone, Debug)]
 struct Shared {
     store: FlashStore,
+    pushes: Coalesced<Push>,
     takes: Coalesced<Take>,
     deliveries: Deliveries,
     take_timeout: Duration,
@@ -78,6 +79,7 @@ impl FlashLayer {
     pub fn new(store: FlashStore) -> Self {
         Self(Arc::new(Shared {
             deliveries: Deliveries::start(store.clone()),
+            pushes: Coalesced::new(Push(store.clone()), store.pool().clone()),
             takes: Coalesced::new(Take(store.clone()), store.pool().clone()),
             store,
             take_timeout: Duration::from_secs(2),
@@ -140,7 +142,7 @@ where
         Box::pin(async move {
             let kind = Kind::of(&request);
             let session = request.extensions().get::<Session>().cloned();
-            let flash = Flash::new(layer.0.store.clone(), session, kind);
+            let flash = Flash::new(layer.clone(), session, kind);
             // What this request still holds when its future is dropped goes back.
             let holding = Holding(flash.clone());
 
@@ -198,6 +200,29 @@ impl FlashLayer {
             }
         }
     }
+
+    /// Stores a message. None: the session is gone.
+    async fn push(
+        &self,
+        owner: Owner,
+        message: &FlashMessage,
+        leased: bool,
+    ) -> Result<Option<Stored>, FlashError> {
+        loop {
+            let message = message.clone();
+            let pushing = Pushing {
+                owner,
+                message,
+                leased,
+            };
+            match self.0.pushes.ask(pushing).await? {
+                Pushed::Stored(stored) => return Ok(Some(stored)),
+                Pushed::NoSession => return Ok(None),
+                Pushed::Full => return Err(self.0.store.full()),
+                Pushed::Later => {}
+            }
+        }
+    }
 }
 
 /// The messages of one request: push new ones, read those that wait.
@@ -217,7 +242,7 @@ impl FlashLayer {
 pub struct Flash(Arc<Carried>);
 
 struct Carried {
-    store: FlashStore,
+    layer: FlashLayer,
     session: Option<Session>,
     kind: Kind,
     state: Mutex<State>,
@@ -287,26 +312,25 @@ impl Flash {
     /// in the wrong order; the response head of a first visit has left.
     pub async fn push(&self, mut message: FlashMessage) -> Result<(), FlashError> {
         let Carried {
-            store,
+            layer,
             session,
             kind,
             ..
         } = &*self.0;
-        if !store.accepts(&message)? {
+        if !layer.0.store.accepts(&message)? {
             return Ok(());
         }
         let session = session.as_ref().ok_or(FlashError::MissingSession)?;
         let travels = matches!(kind, Kind::Call { .. }) && !self.state().head_left;
-        let leased = travels.then_some(Leased);
         let stored = match session.id() {
-            Some(id) => store.insert(Owner::Session(id), &message, leased).await?,
+            Some(id) => layer.push(Owner::Session(id), &message, travels).await?,
             None => None,
         };
         let stored = match stored {
             Some(stored) => stored,
             None => {
                 let key = self.key().await?;
-                (store.insert(Owner::Key(key), &message, leased).await?)
+                (layer.push(Owner::Key(key), &message, travels).await?)
                     .ok_or(FlashError::MissingSession)?
             }
         };
@@ -362,7 +386,12 @@ impl Flash {
     pub async fn dismiss(&self, id: i64) -> Result<(), FlashError> {
         let session = self.0.session.as_ref().ok_or(FlashError::MissingSession)?;
         if let Some(session) = session.id() {
-            self.0.store.delete_of_session(session, &[id]).await?;
+            self.0
+                .layer
+                .0
+                .store
+                .delete_of_session(session, &[id])
+                .await?;
             metrics::counter!("flash_dismissed_total").increment(1);
         }
         Ok(())
@@ -393,17 +422,18 @@ impl Flash {
         (shown, state.pushed.clone())
     }
 
-    fn new(store: FlashStore, session: Option<Session>, kind: Kind) -> Self {
+    fn new(layer: FlashLayer, session: Option<Session>, kind: Kind) -> Self {
+        let store = &layer.0.store;
         let state = Mutex::new(State {
             messages: Vec::new(),
-            taken: Lease::none(&store),
+            taken: Lease::none(store),
             shown: false,
             pushed: Vec::new(),
-            travelling: Lease::none(&store),
+            travelling: Lease::none(store),
             head_left: false,
         });
         Self(Arc::new(Carried {
-            store,
+            layer,
             session,
             kind,
             state,
@@ -449,7 +479,7 @@ impl Holding {
         let (taken, travelling, shown) = {
             let mut state = self.0.state();
             state.head_left = true;
-            let none = || Lease::none(&self.0.0.store);
+            let none = || Lease::none(&self.0.0.layer.0.store);
             let taken = std::mem::replace(&mut state.taken, none());
             let travelling = std::mem::replace(&mut state.travelling, none());
             (taken, travelling, state.shown && !state.messages.is_empty())
@@ -516,7 +546,7 @@ impl Drop for Holding {
     fn drop(&mut self) {
         let mut state = self.0.state();
         state.head_left = true;
-        let none = || Lease::none(&self.0.0.store);
+        let none = || Lease::none(&self.0.0.layer.0.store);
         drop(std::mem::replace(&mut state.taken, none()));
         drop(std::mem::replace(&mut state.travelling, none()));
     }

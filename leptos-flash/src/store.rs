@@ -58,10 +58,17 @@ impl FlashStore {
     /// A store in the database of these sessions, with the defaults: table `public.flash_message`,
     /// every level, 2 KiB a message, 50 waiting messages a session, a lease of 15 seconds, unseen
     /// messages kept for a day.
+    ///
+    /// It opens up to 4 connections of its own, with the options of the pool of `sessions`. For these
+    /// alone PostgreSQL plans each statement once and goes by index: it would plan at each page load,
+    /// and read a table to its end that was small when it looked last.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
     pub fn new(sessions: &PostgresSessionStore) -> Self {
         let table = Table::new("public", "flash_message");
         Self(Arc::new(Shared {
-            pool: sessions.pool().clone(),
+            pool: own_connections(sessions.pool()),
             sql: Sql::new(&table, sessions),
             table,
             sessions: sessions.clone(),
@@ -133,7 +140,16 @@ impl FlashStore {
     /// As [`Flash::push`](crate::Flash::push).
     pub async fn push(&self, key: FlashKey, message: FlashMessage) -> Result<(), FlashError> {
         if self.accepts(&message)? {
-            self.insert(Owner::Key(key), &message, None).await?;
+            let pushing = Pushing {
+                owner: Owner::Key(key),
+                message,
+                leased: false,
+            };
+            let mut connection = self.0.pool.acquire().await?;
+            let pushed = in_time(Push(self.clone()).run(&mut connection, &[pushing])).await?;
+            if matches!(pushed[..], [Pushed::Full]) {
+                return Err(self.full());
+            }
         }
         Ok(())
     }
@@ -181,44 +197,9 @@ impl FlashStore {
         Ok((self.0.min_level.as_ref()).is_none_or(|min| message.level.rank() >= min.rank()))
     }
 
-    /// Stores a message; leased when `leased`. None: the session is gone.
-    pub(crate) async fn insert(
-        &self,
-        owner: Owner,
-        message: &FlashMessage,
-        leased: Option<Leased>,
-    ) -> Result<Option<Stored>, FlashError> {
-        let query = match owner {
-            Owner::Session(id) => sqlx::query(&self.0.sql.push_by_session).bind(id.to_string()),
-            Owner::Key(key) => sqlx::query(&self.0.sql.push_by_key).bind(key.0),
-        };
-        let row = query
-            .bind(message.level.as_str())
-            .bind(message.level.rank())
-            .bind(&message.text)
-            .bind(&message.title)
-            .bind(message.link.as_ref().map(|link| &link.href))
-            .bind(message.link.as_ref().map(|link| &link.text))
-            .bind(&message.key)
-            .bind(message.sticky)
-            .bind(self.0.expiry.as_secs_f64())
-            .bind(leased.map(|_| self.0.lease.as_secs_f64()))
-            .bind(i64::from(self.0.max_waiting))
-            .bind(message.auto_dismiss)
-            .fetch_one(&self.0.pool);
-        let row = in_time(row).await?;
-        let Some(key) = row.try_get::<Option<Uuid>, _>("flash_key")? else {
-            return Ok(None);
-        };
-        let Some(id) = row.try_get("id")? else {
-            let limit = self.0.max_waiting;
-            return Err(FlashError::Full { limit });
-        };
-        Ok(Some(Stored {
-            key: FlashKey(key),
-            id,
-            leased_until: row.try_get("leased_until")?,
-        }))
+    pub(crate) fn full(&self) -> FlashError {
+        let limit = self.0.max_waiting;
+        FlashError::Full { limit }
     }
 
     /// Makes leased messages wait again, ids and order unchanged. Those that another page has
@@ -264,6 +245,27 @@ impl FlashStore {
     }
 }
 
+fn own_connections(pool: &PgPool) -> PgPool {
+    let settings = [
+        ("plan_cache_mode", "force_generic_plan"),
+        ("enable_seqscan", "off"),
+        // It doesn't mark index entries of deleted messages as dead, a plain index scan does.
+        ("enable_bitmapscan", "off"),
+    ];
+    let own = (pool.options().clone())
+        .min_connections(0)
+        .max_connections(4)
+        // A ping before each use would double the round trips.
+        .test_before_acquire(false)
+        .connect_lazy_with((*pool.connect_options()).clone().options(settings));
+    let (closed, closing) = (pool.close_event(), own.clone());
+    tokio::spawn(async move {
+        closed.await;
+        closing.close().await;
+    });
+    own
+}
+
 /// Gives a statement up after 4 seconds. PostgreSQL has a limit of its own, `statement_timeout`, but
 /// one that hangs, or whose network is gone, doesn't keep it.
 pub(crate) async fn in_time<T>(
@@ -280,16 +282,6 @@ pub(crate) enum Owner {
     /// The session that this id belongs to, when it is alive.
     Session(Id),
     Key(FlashKey),
-}
-
-/// Marks a message that is leased from the start: it travels with the response.
-#[derive(Clone, Copy)]
-pub(crate) struct Leased;
-
-pub(crate) struct Stored {
-    pub key: FlashKey,
-    pub id: i64,
-    pub leased_until: Option<OffsetDateTime>,
 }
 
 pub(crate) struct Taken {
@@ -377,8 +369,93 @@ impl Drop for Lease {
     }
 }
 
+/// Stores messages.
+#[derive(Clone, Debug)]
+pub(crate) struct Push(pub FlashStore);
+
+pub(crate) struct Pushing {
+    pub owner: Owner,
+    pub message: FlashMessage,
+    /// From the start: it travels with the response.
+    pub leased: bool,
+}
+
+pub(crate) enum Pushed {
+    Stored(Stored),
+    /// All that wait are of a higher level.
+    Full,
+    NoSession,
+    /// A statement stores one message of a session: ask again.
+    Later,
+}
+
+pub(crate) struct Stored {
+    pub key: FlashKey,
+    pub id: i64,
+    pub leased_until: Option<OffsetDateTime>,
+}
+
+impl Statement for Push {
+    type Question = Pushing;
+    type Answer = Pushed;
+
+    async fn run(
+        &self,
+        connection: &mut PgConnection,
+        pushing: &[Pushing],
+    ) -> sqlx::Result<Vec<Pushed>> {
+        fn all<'a, T>(pushing: &'a [Pushing], value: impl Fn(&'a FlashMessage) -> T) -> Vec<T> {
+            pushing.iter().map(|one| value(&one.message)).collect()
+        }
+        let (sessions, keys): (Vec<_>, Vec<_>) = (pushing.iter())
+            .map(|one| match one.owner {
+                Owner::Session(id) => (Some(id.to_string()), None),
+                Owner::Key(key) => (None, Some(key.0)),
+            })
+            .unzip();
+        let leased: Vec<_> = pushing.iter().map(|one| one.leased).collect();
+        let store = &self.0.0;
+        let rows = sqlx::query(&store.sql.push)
+            .bind(sessions)
+            .bind(keys)
+            .bind(all(pushing, |message| message.level.as_str()))
+            .bind(all(pushing, |message| message.level.rank()))
+            .bind(all(pushing, |message| &*message.text))
+            .bind(all(pushing, |message| message.title.as_deref()))
+            .bind(all(pushing, |message| Some(&*message.link.as_ref()?.href)))
+            .bind(all(pushing, |message| Some(&*message.link.as_ref()?.text)))
+            .bind(all(pushing, |message| message.key.as_deref()))
+            .bind(all(pushing, |message| message.sticky))
+            .bind(all(pushing, |message| message.auto_dismiss))
+            .bind(leased)
+            .bind(store.expiry.as_secs_f64())
+            .bind(store.lease.as_secs_f64())
+            .bind(i64::from(store.max_waiting))
+            .fetch_all(connection)
+            .await?;
+        (rows.iter())
+            .map(|row| {
+                let Some(key) = row.try_get::<Option<Uuid>, _>("flash_key")? else {
+                    return Ok(Pushed::NoSession);
+                };
+                if row.try_get("later")? {
+                    return Ok(Pushed::Later);
+                }
+                let Some(id) = row.try_get("id")? else {
+                    return Ok(Pushed::Full);
+                };
+                Ok(Pushed::Stored(Stored {
+                    key: FlashKey(key),
+                    id,
+                    leased_until: row.try_get("leased_until")?,
+                }))
+            })
+            .collect()
+    }
+}
+
 /// Leases what waits in sessions and reads what is sticky.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Take(pub FlashStore);
 
 impl Statement for Take {
@@ -444,8 +521,7 @@ fn message_of(row: &PgRow) -> sqlx::Result<FlashMessage> {
 #[derive(Clone, Debug, Default)]
 struct Sql {
     create: String,
-    push_by_session: String,
-    push_by_key: String,
+    push: String,
     take: String,
     give_back: String,
     delete: String,
@@ -459,8 +535,7 @@ impl Sql {
         let alive =
             format!("select flash_key from {session} where id = $1 and expiry_date > now()");
         let mut sql = Self {
-            push_by_session: push(flash, &alive),
-            push_by_key: push(flash, "select $1::uuid as flash_key"),
+            push: push(flash, session),
             ..Self::default()
         };
         // The lease is a HOT update: `leased_until` is in no index, and pages keep room for it.
@@ -544,8 +619,10 @@ impl Sql {
         );
         _ = write!(
             sql.delete,
-            "/* flash delete shown */ delete from {flash} m using unnest($1::uuid[], $2::int8[]) as shown (flash_key, id)
-             where m.flash_key = shown.flash_key and m.id = shown.id"
+            "/* flash delete shown */ delete from {flash} m
+             using unnest($1::uuid[], $2::int8[]) as shown (flash_key, id)
+             where m.flash_key = shown.flash_key and m.id = shown.id
+               and set_config('synchronous_commit', 'off', true) is not null"
         );
         _ = write!(
             sql.delete_of_session,
@@ -563,20 +640,46 @@ impl Sql {
     }
 }
 
-/// One statement: makes room, replaces the message of the same key, and answers with one row:
-/// no `flash_key` when the session is gone, no `id` when no other message gave way.
-fn push(flash: &Table, owner: &str) -> String {
+/// Makes room, replaces the message of the same key, and answers with a row for each: no `flash_key`
+/// when the session is gone, `later` when the statement stores another one of the same session, no
+/// `id` when no other message gave way. Rows are locked in the order of their keys, so that two such
+/// statements don't wait for each other.
+fn push(flash: &Table, session: &Table) -> String {
     format!(
-        "/* flash push */ with owner as ({owner}),
-         waiting as (
-            select m.flash_key, m.id, m.rank from {flash} m join owner using (flash_key)
-            where m.leased_until is null and m.expires_at > now()
-              and ($8::text is null or m.key is distinct from $8)
+        "/* flash push */ with pushed as (
+            select p.*, coalesce(p.own_key, s.flash_key) as flash_key
+            from unnest($1::text[], $2::uuid[], $3::text[], $4::int2[], $5::text[], $6::text[],
+                $7::text[], $8::text[], $9::text[], $10::bool[], $11::bool[], $12::bool[])
+                with ordinality as p (session, own_key, level, rank, text, title, link_href,
+                    link_text, key, sticky, auto_dismiss, leased, place)
+            left join lateral (
+                select flash_key from {session}
+                where id = p.session and expiry_date > now() limit 1
+            ) s on true
          ),
-         surplus as (select greatest(count(*) - $12::int8 + 1, 0) as n from waiting),
+         first as (
+            select distinct on (flash_key) * from pushed where flash_key is not null
+            order by flash_key, place
+         ),
+         waiting as (
+            select m.*, first.place, first.rank as pushed_rank
+            from first cross join lateral (
+                select flash_key, id, rank from {flash}
+                where flash_key = first.flash_key and leased_until is null and expires_at > now()
+                  and (first.key is null or key is distinct from first.key)
+                offset 0
+            ) m
+         ),
+         surplus as (
+            select place, count(*) - $15::int8 + 1 as number from waiting
+            group by place having count(*) >= $15::int8
+         ),
          leaving as (
-            select flash_key, id from waiting where rank <= $3
-            order by rank, id limit (select n from surplus)
+            select flash_key, id, place from (
+                select w.*, surplus.number,
+                    row_number() over (partition by place order by w.rank, w.id) as nth
+                from waiting w join surplus using (place) where w.rank <= w.pushed_rank
+            ) w where nth <= number order by flash_key, id
          ),
          gone as (
             delete from {flash} m using leaving l
@@ -585,19 +688,26 @@ fn push(flash: &Table, owner: &str) -> String {
          stored as (
             insert into {flash} (flash_key, level, rank, text, title, link_href, link_text, key,
                 sticky, auto_dismiss, expires_at, leased_until)
-            select flash_key, $2, $3, $4, $5, $6, $7, $8, $9, $13,
-                now() + make_interval(secs => $10), now() + make_interval(secs => $11)
-            from owner where (select n from surplus) = (select count(*) from leaving)
+            select flash_key, level, rank, text, title, link_href, link_text, key, sticky,
+                auto_dismiss, now() + make_interval(secs => $13),
+                case when leased then now() + make_interval(secs => $14) end
+            from first
+            where coalesce((select number from surplus where surplus.place = first.place), 0)
+                = (select count(*) from leaving where leaving.place = first.place)
+            order by flash_key
             on conflict (flash_key, key) where key is not null do update set
                 id = excluded.id, level = excluded.level, rank = excluded.rank,
                 text = excluded.text, title = excluded.title, link_href = excluded.link_href,
                 link_text = excluded.link_text, sticky = excluded.sticky,
                 auto_dismiss = excluded.auto_dismiss,
                 expires_at = excluded.expires_at, leased_until = excluded.leased_until
-            returning id, leased_until
+            returning flash_key, id, leased_until
          )
-         select (select flash_key from owner) as flash_key, stored.id, stored.leased_until
-         from (values (1)) as always left join stored on true"
+         select pushed.flash_key, first.place is null as later, stored.id, stored.leased_until
+         from pushed
+         left join first using (place)
+         left join stored on stored.flash_key = first.flash_key
+         order by place"
     )
 }
 

@@ -38,6 +38,11 @@ async fn a_log_line_tells_of_each_request_and_never_what_is_secret() -> Result {
     assert_eq!(line["route"], "/api/push_message");
     assert_eq!(line["status"], 303);
     assert_eq!(line["statements"], 2, "the message and the session");
+    let page = log
+        .lines()
+        .find(|line| line.contains("\"path\":\"/messages\""));
+    let page: serde_json::Value = serde_json::from_str(page.ok_or("a line for the page")?)?;
+    assert_eq!(page["statements"], 1, "the take");
     assert!(
         log.lines().any(|line| line.contains("\"ERROR\"")),
         "the failed push is an error"

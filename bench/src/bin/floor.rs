@@ -1,8 +1,8 @@
 //! The floor: what any server must do that keeps race-bib's promises in PostgreSQL, and nothing else. A
-//! bare axum handler runs the same statements and answers with the same bytes; it renders nothing,
-//! signs nothing, checks nothing.
+//! bare axum handler runs the same statements, planned in the same way, and answers with the same bytes;
+//! it renders nothing, signs nothing, checks nothing. It runs a statement for each request.
 
-use std::{collections::HashMap, env, fs, sync::Arc, time::Duration};
+use std::{collections::HashMap, env, fs, str::FromStr, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use axum::{
@@ -12,7 +12,10 @@ use axum::{
     response::{Html, IntoResponse, Response},
     routing::get,
 };
-use sqlx::{PgPool, Row, postgres::PgPoolOptions};
+use sqlx::{
+    PgPool, Row,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
 use tokio::{net::TcpListener, sync::mpsc};
 use uuid::Uuid;
 
@@ -38,10 +41,15 @@ async fn main() -> Result<()> {
         .context("the text of the message")?;
     let text = &with_message[from..from + "Checkpoint-000000-of-0000".len()];
     let parts = with_message.split(text).map(str::to_owned).collect();
+    let options = PgConnectOptions::from_str(&env::var("DATABASE_URL")?)?.options([
+        ("plan_cache_mode", "force_generic_plan"),
+        ("enable_seqscan", "off"),
+        ("enable_bitmapscan", "off"),
+    ]);
     let pool = PgPoolOptions::new()
         .max_connections(16)
         .test_before_acquire(false)
-        .connect(&env::var("DATABASE_URL")?)
+        .connect_with(options)
         .await?;
     for table in [
         "create schema if not exists tower_sessions",
@@ -133,7 +141,7 @@ impl Floor {
             return Ok(Vec::new());
         };
         let rows = sqlx::query(&self.sql["flash take"])
-            .bind(session)
+            .bind([session])
             .bind(15.0)
             .fetch_all(&self.pool)
             .await?;
@@ -150,24 +158,23 @@ impl Floor {
     /// The id of a new session.
     async fn push(&self, session: Option<&str>, text: &str) -> sqlx::Result<Option<String>> {
         let key = Uuid::new_v4();
-        let query = match session {
-            Some(session) => sqlx::query(&self.sql["flash push"]).bind(session),
-            None => sqlx::query(&self.sql["flash push by key"]).bind(key),
-        };
-        let none = None::<&str>;
-        query
-            .bind("info")
-            .bind(0_i16)
-            .bind(text)
+        let none = [None::<&str>];
+        sqlx::query(&self.sql["flash push"])
+            .bind([session])
+            .bind([session.is_none().then_some(key)])
+            .bind(["info"])
+            .bind([0_i16])
+            .bind([text])
             .bind(none)
             .bind(none)
             .bind(none)
             .bind(none)
-            .bind(false)
+            .bind([false])
+            .bind([false])
+            .bind([false])
             .bind(86400.0)
-            .bind(None::<f64>)
+            .bind(15.0)
             .bind(500_i64)
-            .bind(false)
             .fetch_one(&self.pool)
             .await?;
         if session.is_some() {

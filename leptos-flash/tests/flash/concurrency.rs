@@ -42,6 +42,38 @@ async fn of_pages_that_share_a_take_one_shows_a_message_and_all_what_is_sticky()
     Ok(())
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn of_pushes_that_share_a_statement_one_that_fails_fails_alone() -> Result {
+    let server = Server::start().await?;
+    let visitors: Vec<_> = (0..20).map(|_| Visitor::new(&server)).collect();
+    for visitor in &visitors {
+        visitor.push("first").await?;
+    }
+    sqlx::query("alter table flash_message add check (text <> 'push 7')")
+        .execute(&server.pool)
+        .await?;
+    let pushes = visitors
+        .iter()
+        .enumerate()
+        .map(|(number, visitor)| async move {
+            let pushed = visitor.post(&format!("/push/info/push {number}")).await?;
+            Ok(pushed.status().as_u16())
+        });
+    let answers = server
+        .held_up(futures::future::try_join_all(pushes))
+        .await?;
+    for (number, visitor) in visitors.iter().enumerate() {
+        let second = format!("push {number}");
+        let (status, shown) = match number {
+            7 => (503, vec!["first"]),
+            _ => (303, vec!["first", &second]),
+        };
+        assert_eq!(answers[number], status);
+        assert_eq!(visitor.page("/page").await?, shown);
+    }
+    Ok(())
+}
+
 /// Scenario 17.
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_instances_that_start_at_once_create_the_tables() -> Result {

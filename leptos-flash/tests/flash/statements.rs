@@ -58,6 +58,21 @@ async fn a_push_with_a_session_runs_one_statement() -> Result {
 }
 
 #[tokio::test]
+async fn pushes_that_wait_for_the_database_share_a_statement() -> Result {
+    let counted = Counted::start().await?;
+    let visitors: Vec<_> = (0..40).map(|_| Visitor::new(&counted.server)).collect();
+    for visitor in &visitors {
+        visitor.push("x").await?;
+    }
+    counted.reset().await?;
+    let pushes = futures::future::try_join_all(visitors.iter().map(|visitor| visitor.push("y")));
+    counted.server.held_up(pushes).await?;
+    let ran = counted.count().await?;
+    assert!((1..=3).contains(&ran["flash push"]), "{ran:?}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn the_push_of_a_first_visit_runs_two_statements() -> Result {
     let counted = Counted::start().await?;
     Visitor::new(&counted.server).push("x").await?;

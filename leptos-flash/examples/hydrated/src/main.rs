@@ -1,11 +1,12 @@
 #[cfg(feature = "ssr")]
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    use axum::Router;
+    use axum::{Router, serve::ListenerExt};
     use hydrated::{App, shell};
     use leptos::config::LeptosOptions;
     use leptos_axum::{LeptosRoutes, file_and_error_handler, generate_route_list};
     use leptos_flash::{FlashLayer, FlashStore, PostgresSessionStore};
+    use tokio::net::TcpListener;
     use tower_http::services::ServeDir;
     use tower_sessions::{SessionManagerLayer, cookie::SameSite};
 
@@ -35,7 +36,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         )
         .nest_service("/pkg", ServeDir::new("target/hydrated/pkg"))
         .with_state(options);
-    axum::serve(tokio::net::TcpListener::bind(address).await?, app).await?;
+    let listener = TcpListener::bind(address).await?;
+    // The end of a page with messages is a packet of its own.
+    let listener = listener.tap_io(|stream| _ = stream.set_nodelay(true));
+    axum::serve(listener, app).await?;
     Ok(())
 }
 
