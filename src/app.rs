@@ -9,7 +9,7 @@ use leptos_router::{
 };
 
 use crate::{
-    components::{FlashGroup, Hydration, SiteHeader},
+    components::{FlashGroup, Hydration, SiteHeader, has_islands},
     error::AppError,
     pages::{ErrorPage, HomePage, MessagesPage, NotFoundPage, RacePage, SessionPage},
     site_files::SiteFiles,
@@ -46,7 +46,7 @@ pub fn App() -> impl IntoView {
         <Title formatter=|title: String| format!("{title} · race-bib") />
         <a class="skip" href="#main">"Skip to content"</a>
         <SiteHeader />
-        <FlashGroup />
+        {has_islands().then(|| view! { <FlashGroup /> })}
         <main id="main">
             {match failed {
                 Some(error) => view! { <ErrorPage error /> }.into_any(),

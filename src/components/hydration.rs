@@ -1,8 +1,16 @@
 use leptos::{nonce::use_nonce, prelude::*};
+use leptos_flash::page_messages;
 
+use super::site_header::page_path;
 use crate::site_files::SiteFiles;
 
-/// Brings the islands to life when the browser has nothing better to do.
+/// Whether anything on the page comes to life: messages, or what may bring one without a page load.
+/// A page without needs no script.
+pub fn has_islands() -> bool {
+    !page_messages().is_empty() || page_path().as_deref() == Some("/messages")
+}
+
+/// Brings the islands to life, where there are any, when the browser has nothing better to do.
 ///
 /// As leptos's `HydrationScripts`, for islands that have no islands within: an eighth of the script,
 /// and a preload that Firefox uses too (leptos#4843).
@@ -22,15 +30,17 @@ pub fn Hydration(files: &'static SiteFiles) -> impl IntoView {
          window.requestIdleCallback ? requestIdleCallback(start, {{timeout: 500}}) : start();",
         files.js, files.wasm
     );
-    view! {
-        <link rel="modulepreload" href=files.js.as_str() />
-        <link
-            rel="preload"
-            href=files.wasm.as_str()
-            r#as="fetch"
-            r#type="application/wasm"
-            crossorigin="anonymous"
-        />
-        <script type="module" nonce=use_nonce() inner_html=script></script>
-    }
+    has_islands().then(|| {
+        view! {
+            <link rel="modulepreload" href=files.js.as_str() />
+            <link
+                rel="preload"
+                href=files.wasm.as_str()
+                r#as="fetch"
+                r#type="application/wasm"
+                crossorigin="anonymous"
+            />
+            <script type="module" nonce=use_nonce() inner_html=script></script>
+        }
+    })
 }

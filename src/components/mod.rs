@@ -6,6 +6,6 @@ mod page_head;
 mod site_header;
 
 pub use flash::FlashGroup;
-pub use hydration::Hydration;
+pub use hydration::{Hydration, has_islands};
 pub use page_head::PageHead;
 pub use site_header::SiteHeader;

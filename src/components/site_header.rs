@@ -4,8 +4,7 @@ use leptos_router::location::RequestUrl;
 /// The name of the site and the way to its pages.
 #[component]
 pub fn SiteHeader() -> impl IntoView {
-    let here =
-        use_context::<RequestUrl>().and_then(|url| Some(url.parse().ok()?.path().to_owned()));
+    let here = page_path();
     let pages = [
         ("/", "Home"),
         ("/race", "Race"),
@@ -25,4 +24,10 @@ pub fn SiteHeader() -> impl IntoView {
             <nav aria-label="Pages">{pages.map(link)}</nav>
         </header>
     }
+}
+
+/// The path of the page that is rendered.
+pub(super) fn page_path() -> Option<String> {
+    let url = use_context::<RequestUrl>()?;
+    Some(url.parse().ok()?.path().to_owned())
 }

@@ -45,6 +45,28 @@ async fn a_page_that_is_rendered_once_shows_messages_all_the_same(pool: PgPool) 
 }
 
 #[sqlx::test(migrations = false)]
+async fn only_a_page_that_comes_to_life_brings_the_app(pool: PgPool) -> Result {
+    let visitor = Visitor::start(pool).await?;
+    let brings = async |path| {
+        Ok::<_, Box<dyn std::error::Error>>(
+            visitor.page(path).await?.text().await?.contains(".wasm"),
+        )
+    };
+    for path in ["/", "/race", "/session", "/nowhere"] {
+        assert!(!brings(path).await?, "{path}");
+        visitor
+            .push(&[("level", "info"), ("text", "Hello")])
+            .await?;
+        assert!(brings(path).await?, "{path} with a message");
+    }
+    assert!(
+        brings("/messages").await?,
+        "a message may come without a page load"
+    );
+    Ok(())
+}
+
+#[sqlx::test(migrations = false)]
 async fn bad_input_gets_a_page_that_says_what_is_wrong_and_keeps_messages(pool: PgPool) -> Result {
     let visitor = Visitor::start(pool).await?;
     visitor.push(&[("level", "info"), ("text", "kept")]).await?;

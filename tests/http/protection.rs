@@ -77,7 +77,12 @@ async fn the_scripts_of_a_page_have_the_nonce_of_its_policy_and_no_other_page_ha
 ) -> Result {
     let visitor = Visitor::start(pool).await?;
     let mut nonces = Vec::new();
-    for path in ["/", "/", "/race", "/nowhere"] {
+    for path in ["/messages", "/messages", "/race", "/nowhere"] {
+        if path != "/messages" {
+            visitor
+                .push(&[("level", "info"), ("text", "Hello")])
+                .await?;
+        }
         let page = visitor.page(path).await?;
         let policy = header(&page, "content-security-policy").to_owned();
         let (_, rest) = policy.split_once("'nonce-").ok_or("a nonce")?;
