@@ -22,20 +22,39 @@ use uuid::Uuid;
 
 use crate::{config::Config, error::AppError};
 
-/// Refuses a request that changes something and comes from another site, told by `Sec-Fetch-Site`,
-/// else by `Origin`. One without both is from no browser
-/// (<https://web.dev/articles/fetch-metadata>).
-pub async fn refuse_cross_site(request: Request, next: Next) -> Response {
-    if is_safe(request.method()) || is_same_origin(request.headers()) {
-        return next.run(request).await;
+/// Refuses what must not get in: headers that no browser sends, and of requests that change something
+/// those from another site and those over the limit of their client address.
+pub async fn refuse(State(limit): State<PostLimit>, request: Request, next: Next) -> Response {
+    if bytes_of(request.headers()) > MAX_HEADERS {
+        return AppError::Headers.into_response();
     }
-    AppError::CrossSite.into_response()
+    if !is_safe(request.method()) {
+        if !is_same_origin(request.headers()) {
+            return AppError::CrossSite.into_response();
+        }
+        if let Err(seconds) = limit.check(&request) {
+            let wait = [(header::RETRY_AFTER, seconds.to_string())];
+            return (wait, AppError::TooManyPosts).into_response();
+        }
+    }
+    next.run(request).await
+}
+
+/// The most bytes of a request's headers, names and values together.
+const MAX_HEADERS: usize = 32 * 1024;
+
+fn bytes_of(headers: &HeaderMap) -> usize {
+    (headers.iter())
+        .map(|(name, value)| name.as_str().len() + value.len())
+        .sum()
 }
 
 fn is_safe(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
+/// By `Sec-Fetch-Site`, else by `Origin`. A request without both is from no browser
+/// (<https://web.dev/articles/fetch-metadata>).
 fn is_same_origin(headers: &HeaderMap) -> bool {
     let text = |name: &HeaderName| headers.get(name).map(HeaderValue::as_bytes);
     if let Some(site) = headers.get("sec-fetch-site") {
@@ -48,21 +67,6 @@ fn is_same_origin(headers: &HeaderMap) -> bool {
         .strip_prefix(b"https://")
         .or(origin.strip_prefix(b"http://"));
     host.is_some() && host == text(&header::HOST)
-}
-
-/// The most bytes of a request's headers, names and values together.
-const MAX_HEADERS: usize = 32 * 1024;
-
-/// Refuses headers that no browser sends.
-pub async fn limit_headers(request: Request, next: Next) -> Response {
-    let headers = request.headers().iter();
-    let bytes: usize = headers
-        .map(|(name, value)| name.as_str().len() + value.len())
-        .sum();
-    match bytes <= MAX_HEADERS {
-        true => next.run(request).await,
-        false => AppError::Headers.into_response(),
-    }
 }
 
 /// How many posts a client may send; a network of IPv6 addresses counts as one client.
@@ -96,33 +100,21 @@ impl PostLimit {
     }
 
     /// Seconds to wait, when it is too many.
-    fn check(&self, client: IpAddr) -> Result<(), u64> {
+    fn check(&self, request: &Request) -> Result<(), u64> {
+        let Some(peer) = request.extensions().get::<ConnectInfo<SocketAddr>>() else {
+            return Ok(());
+        };
+        let client = client_address(peer.ip(), request.headers(), &self.trusted_proxies);
+        self.check_client(client)
+    }
+
+    fn check_client(&self, client: IpAddr) -> Result<(), u64> {
         self.limiter
             .check_key(&network_of(client))
             .map_err(|until| {
                 let wait = until.wait_time_from(DefaultClock::default().now());
                 wait.as_secs() + 1
             })
-    }
-}
-
-/// Refuses posts over the limit of their client address, with `Retry-After`.
-pub async fn limit_posts(State(limit): State<PostLimit>, request: Request, next: Next) -> Response {
-    if is_safe(request.method()) {
-        return next.run(request).await;
-    }
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    let client =
-        peer.map(|peer| client_address(peer.ip(), request.headers(), &limit.trusted_proxies));
-    match client.map_or(Ok(()), |client| limit.check(client)) {
-        Ok(()) => next.run(request).await,
-        Err(seconds) => {
-            let mut response = AppError::TooManyPosts.into_response();
-            response
-                .headers_mut()
-                .insert(header::RETRY_AFTER, seconds.into());
-            response
-        }
     }
 }
 
@@ -284,7 +276,7 @@ mod tests {
     fn a_client_has_its_burst_and_then_waits() {
         let one = NonZeroU32::MIN;
         let limit = PostLimit::with(one, one.saturating_add(2), &[]);
-        let client = |text: &str| limit.check(text.parse().expect("an address"));
+        let client = |text: &str| limit.check_client(text.parse().expect("an address"));
         for _ in 0..3 {
             assert_eq!(client("2001:db8::1"), Ok(()));
         }

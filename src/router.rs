@@ -20,6 +20,7 @@ use axum::{
 use leptos::{config::LeptosOptions, nonce::Nonce, prelude::*};
 use leptos_axum::{LeptosRoutes, file_and_error_handler_with_context, generate_route_list};
 use leptos_flash::{FlashLayer, PostgresSessionStore};
+use tower::ServiceBuilder;
 use tower_http::{
     catch_panic::CatchPanicLayer,
     services::{ServeDir, ServeFile},
@@ -33,9 +34,7 @@ use crate::{
     forms::explain_failed_forms,
     page_cache::{PageCache, render_once},
     pages::messages::server::hop,
-    protection::{
-        BrowserRules, PostLimit, limit_headers, limit_posts, refuse_cross_site, tell_browser,
-    },
+    protection::{BrowserRules, PostLimit, refuse, tell_browser},
     refusals::explain_refusals,
     session::{cookie_layer, explain_lost_session, session_layer},
     trace::{LastRequests, note_session, trace},
@@ -108,13 +107,17 @@ pub fn routes(state: &AppState, flash: FlashLayer) -> Router<AppState> {
         .fallback(file_and_error_handler_with_context::<AppState, _>(
             context, shell,
         ))
-        .layer(from_fn(explain_failed_forms))
-        .layer(from_fn_with_state(PageCache::default(), render_once))
-        .layer(flash)
-        .layer(from_fn(note_session))
-        .layer(session_layer(config, state.session_store.clone()))
-        .layer(from_fn(explain_lost_session))
-        .layer(cookie_layer(config));
+        // One stack: a router copies all inner layers at each `layer` of its own, for every request.
+        .layer(
+            ServiceBuilder::new()
+                .layer(cookie_layer(config))
+                .layer(from_fn(explain_lost_session))
+                .layer(session_layer(config, state.session_store.clone()))
+                .layer(from_fn(note_session))
+                .layer(flash)
+                .layer(from_fn_with_state(PageCache::default(), render_once))
+                .layer(from_fn(explain_failed_forms)),
+        );
 
     let site = config.leptos.site_root.to_string();
     let files = ServeDir::new(format!("{site}/pkg"))
@@ -134,18 +137,16 @@ pub fn routes(state: &AppState, flash: FlashLayer) -> Router<AppState> {
 /// What goes around all routes: it may refuse a request, and it explains each refusal and failure.
 pub fn protected(routes: Router<AppState>, state: AppState, post_limit: PostLimit) -> Router {
     let config = &state.config;
-    routes
-        .layer(from_fn_with_state(config.request_timeout, limit_time))
-        .layer(from_fn_with_state(post_limit, limit_posts))
-        .layer(from_fn(refuse_cross_site))
-        .layer(from_fn(limit_headers))
+    let layers = ServiceBuilder::new()
+        .layer(from_fn_with_state(state.clone(), trace))
+        .layer(from_fn_with_state(BrowserRules::new(config), tell_browser))
+        .layer(from_fn_with_state(state.clone(), explain_refusals))
         .layer(CatchPanicLayer::custom(|_| {
             AppError::Internal.into_response()
         }))
-        .layer(from_fn_with_state(state.clone(), explain_refusals))
-        .layer(from_fn_with_state(BrowserRules::new(config), tell_browser))
-        .layer(from_fn_with_state(state.clone(), trace))
-        .with_state(state)
+        .layer(from_fn_with_state(post_limit, refuse))
+        .layer(from_fn_with_state(config.request_timeout, limit_time));
+    routes.layer(layers).with_state(state)
 }
 
 /// The nonce that `tell_browser` allows in place of Leptos's own.
