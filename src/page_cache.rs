@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use axum::{
     body::{Body, to_bytes},
     extract::{Extension, Request, State},
-    http::{Method, StatusCode, response},
+    http::{Method, StatusCode, header, response},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -27,6 +27,20 @@ struct Page {
     cuts: Vec<String>,
 }
 
+/// Answers those who come without a cookie: no message can wait for them. It goes around the session.
+pub async fn answer_strangers(
+    State(cache): State<PageCache>,
+    Extension(nonce): Extension<Nonce>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let page = cache.place_of(&request).and_then(OnceLock::get);
+    match page.filter(|_| !request.headers().contains_key(header::COOKIE)) {
+        Some(page) => page.with(&nonce),
+        None => next.run(request).await,
+    }
+}
+
 /// Answers with the page as it was rendered first, when no message waits for it. It goes inside the
 /// flash layer.
 pub async fn render_once(
@@ -36,16 +50,10 @@ pub async fn render_once(
     request: Request,
     next: Next,
 ) -> Response {
-    let asked = request
-        .uri()
-        .path_and_query()
-        .map_or("", |asked| asked.as_str());
-    let place = PATHS.iter().position(|path| *path == asked);
-    let (Some(place), &Method::GET, true) = (place, request.method(), flash.peek().is_empty())
-    else {
+    let (Some(place), true) = (cache.place_of(&request), flash.peek().is_empty()) else {
         return next.run(request).await;
     };
-    if let Some(page) = cache.0[place].get() {
+    if let Some(page) = place.get() {
         return page.with(&nonce);
     }
     let response = next.run(request).await;
@@ -58,8 +66,16 @@ pub async fn render_once(
     };
     let html = String::from_utf8_lossy(&body);
     let cuts = html.split(&*nonce).map(str::to_owned).collect();
-    let page = cache.0[place].get_or_init(|| Page { head, cuts });
+    let page = place.get_or_init(|| Page { head, cuts });
     page.with(&nonce)
+}
+
+impl PageCache {
+    fn place_of(&self, request: &Request) -> Option<&OnceLock<Page>> {
+        let asked = request.uri().path_and_query()?.as_str();
+        let place = PATHS.iter().position(|path| *path == asked)?;
+        (request.method() == Method::GET).then_some(&self.0[place])
+    }
 }
 
 impl Page {

@@ -210,6 +210,10 @@ pub async fn tell_browser(
     if let Ok(policy) = HeaderValue::from_str(&rules.policy(&nonce)) {
         headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }
+    // A page belongs to its visitor. One with messages is `no-store` already; that one does not come
+    // back with the back button, the others may.
+    let page = HeaderValue::from_static("private, no-cache");
+    headers.entry(header::CACHE_CONTROL).or_insert(page);
     response
 }
 

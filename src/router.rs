@@ -20,11 +20,11 @@ use axum::{
 use leptos::{config::LeptosOptions, nonce::Nonce, prelude::*};
 use leptos_axum::{LeptosRoutes, file_and_error_handler_with_context, generate_route_list};
 use leptos_flash::{FlashLayer, PostgresSessionStore};
-use tower::ServiceBuilder;
+use tower::{Layer, ServiceBuilder};
 use tower_http::{
     catch_panic::CatchPanicLayer,
     services::{ServeDir, ServeFile},
-    set_header::SetResponseHeaderLayer,
+    set_header::{SetResponseHeader, SetResponseHeaderLayer},
 };
 
 use crate::{
@@ -32,7 +32,7 @@ use crate::{
     config::Config,
     error::AppError,
     forms::explain_failed_forms,
-    page_cache::{PageCache, render_once},
+    page_cache::{PageCache, answer_strangers, render_once},
     pages::messages::server::hop,
     protection::{BrowserRules, PostLimit, refuse, tell_browser},
     refusals::explain_refusals,
@@ -101,6 +101,7 @@ pub fn routes(state: &AppState, flash: FlashLayer) -> Router<AppState> {
             provide_nonce_of_request();
         }
     };
+    let page_cache = PageCache::default();
     let pages = Router::new()
         .route("/messages/hop/{hop}", get(hop))
         .leptos_routes_with_context(state, generate_route_list(App), context.clone(), shell_of)
@@ -110,12 +111,13 @@ pub fn routes(state: &AppState, flash: FlashLayer) -> Router<AppState> {
         // One stack: a router copies all inner layers at each `layer` of its own, for every request.
         .layer(
             ServiceBuilder::new()
+                .layer(from_fn_with_state(page_cache.clone(), answer_strangers))
                 .layer(cookie_layer(config))
                 .layer(from_fn(explain_lost_session))
                 .layer(session_layer(config, state.session_store.clone()))
                 .layer(from_fn(note_session))
                 .layer(flash)
-                .layer(from_fn_with_state(PageCache::default(), render_once))
+                .layer(from_fn_with_state(page_cache, render_once))
                 .layer(from_fn(explain_failed_forms)),
         );
 
@@ -123,14 +125,17 @@ pub fn routes(state: &AppState, flash: FlashLayer) -> Router<AppState> {
     let files = ServeDir::new(format!("{site}/pkg"))
         .precompressed_br()
         .precompressed_gzip();
+    let for_files = match config.leptos.hash_files {
+        // A name with a hash of the content never changes.
+        true => "public, max-age=31536000, immutable",
+        false => "no-cache",
+    };
+    let favicon = ServeFile::new(format!("{site}/favicon.svg"));
     Router::new()
         .route("/healthz", get("ok"))
         .route("/readyz", get(readyz))
-        .nest_service("/pkg", cached(files, config))
-        .route_service(
-            "/favicon.svg",
-            ServeFile::new(format!("{site}/favicon.svg")),
-        )
+        .nest_service("/pkg", cached(files, for_files))
+        .route_service("/favicon.svg", cached(favicon, "public, max-age=86400"))
         .merge(pages)
 }
 
@@ -157,18 +162,9 @@ fn provide_nonce_of_request() {
     }
 }
 
-/// Names with a hash of the content never change.
-fn cached<S: Clone>(
-    files: S,
-    config: &Config,
-) -> tower_http::set_header::SetResponseHeader<S, HeaderValue> {
-    use tower::Layer;
-    let value = match config.leptos.hash_files {
-        true => "public, max-age=31536000, immutable",
-        false => "no-cache",
-    };
+fn cached<S: Clone>(service: S, value: &'static str) -> SetResponseHeader<S, HeaderValue> {
     SetResponseHeaderLayer::overriding(header::CACHE_CONTROL, HeaderValue::from_static(value))
-        .layer(files)
+        .layer(service)
 }
 
 async fn readyz(State(state): State<AppState>) -> Result<&'static str, (StatusCode, &'static str)> {

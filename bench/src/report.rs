@@ -17,7 +17,7 @@ const NAMES: [&str; 5] = ["race-bib", "floor", "axum-messages", "Node stack", "D
 /// Scenario, figure, whom it is compared to, and the least that is wanted.
 type Target = (usize, &'static str, &'static str, f64, fn(&Figures) -> f64);
 
-const TARGETS: [Target; 11] = [
+const TARGETS: [Target; 15] = [
     (0, "visits", "Node stack", 10.0, |figures| figures.visits),
     (1, "visits", "Node stack", 8.0, |figures| figures.visits),
     (2, "visits", "Node stack", 6.0, |figures| figures.visits),
@@ -27,6 +27,10 @@ const TARGETS: [Target; 11] = [
     (3, "memory", "Node stack", 3.0, |figures| {
         1.0 / figures.memory
     }),
+    (0, "visits", "axum-messages", 1.0, |figures| figures.visits),
+    (1, "visits", "axum-messages", 1.0, |figures| figures.visits),
+    (2, "visits", "axum-messages", 1.0, |figures| figures.visits),
+    (3, "visits", "axum-messages", 1.0, |figures| figures.visits),
     (0, "visits", "floor", 0.75, |figures| figures.visits),
     (1, "visits", "floor", 0.75, |figures| figures.visits),
     (2, "visits", "floor", 0.75, |figures| figures.visits),
@@ -47,7 +51,8 @@ fn text(measured: &Measured, growth: &Measured) -> Result<String> {
          after a warm-up; medians, with the least and the most in brackets. Load, servers and PostgreSQL share \
          the machine, so only ratios mean something.\n\n{}\n\
          A visit is a page; in the last two scenarios a post, its redirect and the page with the message. The floor \
-         runs race-bib's statements and answers with its bytes, and does nothing else. Node is one process, \
+         runs race-bib's statements, one for each request, answers with its bytes, and does nothing else; race-bib \
+         shares statements between requests that come at the same time. Node is one process, \
          as its lesson starts it; Django has two, axum-messages and race-bib a thread for each core.\n\n\
          ![Visits in a second](visits.svg)\n",
         output(

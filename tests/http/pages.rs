@@ -33,12 +33,16 @@ async fn a_form_post_is_answered_with_a_redirect_to_a_page_that_shows_the_messag
 async fn a_page_that_is_rendered_once_shows_messages_all_the_same(pool: PgPool) -> Result {
     let visitor = Visitor::start(pool).await?;
     let first = visitor.page("/").await?.text().await?;
+    let stranger = visitor.page("/").await?;
+    assert!(!stranger.headers().contains_key("set-cookie"));
+    assert_eq!(stranger.text().await?.len(), first.len());
     for round in 0..3 {
         let text = format!("round {round}");
         visitor.push(&[("level", "info"), ("text", &text)]).await?;
         assert!(visitor.page("/").await?.text().await?.contains(&text));
         let after = visitor.page("/").await?;
         assert_eq!(after.headers()["content-type"], "text/html; charset=utf-8");
+        assert_eq!(after.headers()["cache-control"], "private, no-cache");
         assert_eq!(after.text().await?.len(), first.len());
     }
     Ok(())
