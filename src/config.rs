@@ -25,7 +25,7 @@ pub const VARIABLES: [(&str, &str, &str); 19] = [
     (
         "DATABASE_CONNECTIONS",
         "16",
-        "The most connections to it, beside 4 for the messages.",
+        "The most connections to it, beside 6 for the messages.",
     ),
     (
         "SESSION_SECRET",
@@ -307,7 +307,7 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
     fn keys(&mut self) -> Vec<Key> {
         let make_one = "`race-bib secret` or `openssl rand -hex 64` prints a fresh one.";
         let secrets = self.text("SESSION_SECRET").unwrap_or_default();
-        if secrets.is_empty() {
+        if secrets.split(',').all(|secret| secret.trim().is_empty()) {
             self.wrong
                 .push(format!("SESSION_SECRET is not set. {make_one}"));
         }

@@ -28,6 +28,9 @@ enum Delivery {
 const BATCH_TIME: Duration = Duration::from_millis(100);
 const BATCH_SIZE: usize = 1000;
 
+/// After a failure.
+const PAUSE: Duration = Duration::from_secs(1);
+
 impl Deliveries {
     pub fn start(store: FlashStore) -> Self {
         let (sender, receiver) = mpsc::unbounded_channel();
@@ -81,6 +84,10 @@ async fn delete_in_batches(store: FlashStore, mut deliveries: mpsc::UnboundedRec
             }
             Err(error) => {
                 tracing::warn!(%error, "{} shown flash messages are not deleted yet", shown.len());
+                tokio::time::sleep(PAUSE).await;
+                while let Ok(delivery) = deliveries.try_recv() {
+                    sort(delivery, &mut shown, &mut flushing);
+                }
                 // After a long outage the leases of the oldest have run out anyway.
                 let surplus = shown.len().saturating_sub(100 * BATCH_SIZE);
                 shown.drain(..surplus);

@@ -93,7 +93,7 @@ impl FlashLayer {
         self
     }
 
-    /// Waits until all that was shown so far is deleted. Call it after a graceful shutdown:
+    /// Waits until all that was shown so far is deleted, or could not be. Call it after a graceful shutdown:
     /// otherwise messages of the last tenth of a second are shown again when their lease runs out.
     pub async fn flush(&self) {
         self.0.deliveries.flush().await;
@@ -147,16 +147,18 @@ where
             let holding = Holding(flash.clone());
 
             let shown = shown_ids(request.headers());
-            layer.take(&flash, &shown).await;
+            let are_deleted = layer.take(&flash, &shown).await;
             let mut response = if kind == Kind::Take {
-                Json(flash.take()).into_response()
+                ([(header::CACHE_CONTROL, "no-store")], Json(flash.take())).into_response()
             } else {
                 request.extensions_mut().insert(flash.clone());
                 inner.call(request).await?
             };
             // For tests of handlers, see the module `testing`.
             response.extensions_mut().insert(flash);
-            forget(&shown, response.headers_mut());
+            if are_deleted {
+                forget(&shown, response.headers_mut());
+            }
             Ok(holding.hand_over(response, &layer.0.deliveries).await)
         })
     }
@@ -164,11 +166,12 @@ where
 
 impl FlashLayer {
     /// Fills `flash` for a request that shows messages. Without the database the page goes on
-    /// without messages.
-    async fn take(&self, flash: &Flash, shown: &[i64]) {
+    /// without messages. Whether those that the browser has `shown` are deleted.
+    async fn take(&self, flash: &Flash, shown: &[i64]) -> bool {
         let Some(session) = flash.0.session.as_ref().and_then(Session::id) else {
-            return;
+            return true;
         };
+        let mut are_deleted = shown.is_empty();
         let Shared {
             store,
             takes,
@@ -181,6 +184,7 @@ impl FlashLayer {
                     .delete_of_session(session, shown)
                     .await
                     .map_err(Arc::new)?;
+                are_deleted = true;
             }
             match flash.0.kind {
                 Kind::PageLoad | Kind::Take => takes.ask(session).await.map(Some),
@@ -199,6 +203,7 @@ impl FlashLayer {
                 tracing::warn!("a page goes without its flash messages: the database is slow")
             }
         }
+        are_deleted
     }
 
     /// Stores a message. None: the session is gone.
@@ -611,6 +616,9 @@ pub fn redirect(path: &str) -> Result<(), FlashError> {
     }
     leptos_axum::redirect(path);
     let by_hydrated_code = use_context::<Parts>().is_some_and(|parts| {
+        if parts.headers.contains_key(CALL_HEADER) {
+            return true;
+        }
         let accept = parts.headers.get(header::ACCEPT);
         (accept.and_then(|accept| accept.to_str().ok()))
             .is_some_and(|accept| accept.contains("application/json"))

@@ -32,7 +32,7 @@ pub struct FlashMessage {
     /// A second message with the same key replaces the first that still waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// It stays, on every page, until somebody dismisses it.
+    /// It stays, on every page, until somebody dismisses it or it expires.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub sticky: bool,
     /// It leaves by itself when there was time to read it, see

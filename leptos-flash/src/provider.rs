@@ -204,8 +204,8 @@ impl FlashMessages {
     }
 }
 
-/// Dismisses messages on the server, for a form that works without JavaScript: a field `id` for
-/// each. The answer goes back to the page that the form is on.
+/// Dismisses a message on the server, for a form that works without JavaScript, with a field `id`.
+/// The answer goes back to the page that the form is on.
 ///
 /// # Errors
 /// The database can't be reached, or the layers are missing.

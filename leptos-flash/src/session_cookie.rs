@@ -28,11 +28,12 @@ use tower_sessions::cookie::{Cookie, CookieJar, Key};
 /// ```no_run
 /// # use axum::Router;
 /// # use leptos_flash::{PostgresSessionStore, SessionCookieLayer};
-/// use tower_sessions::{Expiry, SessionManagerLayer, cookie::{Cookie, Key, time::Duration}};
+/// use tower_sessions::{Expiry, SessionManagerLayer, cookie::{Cookie, Key, SameSite, time::Duration}};
 ///
 /// # fn example(pages: Router, store: PostgresSessionStore, new: Key, old: Key) {
 /// let age = Duration::days(30);
-/// let cookie = Cookie::build("sessionId").path("/").http_only(true).max_age(age).build();
+/// let cookie = Cookie::build("sessionId").path("/").http_only(true).secure(true).max_age(age)
+///     .same_site(SameSite::Strict).build();
 /// let app: Router = pages
 ///     .layer(
 ///         SessionManagerLayer::new(store)
@@ -175,10 +176,12 @@ where
         Box::pin(FATE.scope(Cell::new(Fate::Unknown), async move {
             let mut response = inner.await?;
             let headers = response.headers_mut();
-            layer.leave_alone(FATE.with(Cell::get), headers);
+            let fate = FATE.with(Cell::get);
+            layer.leave_alone(fate, headers);
             let lines = headers.get_all(header::SET_COOKIE);
             let is_set = lines.iter().any(|line| layer.value_in(line).is_some());
-            if let (Some(cookie), false) = (signed, is_set)
+            let is_over = matches!(fate, Fate::Gone | Fate::Ended);
+            if let (Some(cookie), false) = (signed, is_set || is_over)
                 && let Ok(line) = cookie.encoded().to_string().parse()
             {
                 headers.append(header::SET_COOKIE, line);

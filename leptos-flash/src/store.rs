@@ -59,7 +59,7 @@ impl FlashStore {
     /// every level, 2 KiB a message, 50 waiting messages a session, a lease of 15 seconds, unseen
     /// messages kept for a day.
     ///
-    /// It opens up to 4 connections of its own, with the options of the pool of `sessions`. For these
+    /// It opens up to 6 connections of its own, with the options of the pool of `sessions`. For these
     /// alone PostgreSQL plans each statement once and goes by index: it would plan at each page load,
     /// and read a table to its end that was small when it looked last.
     ///
@@ -254,7 +254,8 @@ fn own_connections(pool: &PgPool) -> PgPool {
     ];
     let own = (pool.options().clone())
         .min_connections(0)
-        .max_connections(4)
+        // Two each for pushes and takes, which may keep them under load, and two for all else.
+        .max_connections(6)
         // A ping before each use would double the round trips.
         .test_before_acquire(false)
         .connect_lazy_with((*pool.connect_options()).clone().options(settings));
@@ -585,7 +586,9 @@ impl Sql {
                 update {session} s set expiry_date = {end}
                 from (
                     select s.id from {session} s join asked on s.id = asked.session
-                    where asked.is_due for update of s skip locked
+                    -- Asked again of the row that is locked: it may have been renewed meanwhile.
+                    where asked.is_due and not s.renewed and s.expiry_date > now()
+                    for update of s skip locked
                 ) due where s.id = due.id
              ),
              waiting as (
@@ -665,7 +668,8 @@ fn push(flash: &Table, session: &Table) -> String {
             select m.*, first.place, first.rank as pushed_rank
             from first cross join lateral (
                 select flash_key, id, rank from {flash}
-                where flash_key = first.flash_key and leased_until is null and expires_at > now()
+                where flash_key = first.flash_key and expires_at > now()
+                  and (leased_until is null or leased_until < now())
                   and (first.key is null or key is distinct from first.key)
                 offset 0
             ) m
@@ -677,9 +681,10 @@ fn push(flash: &Table, session: &Table) -> String {
          leaving as (
             select flash_key, id, place from (
                 select w.*, surplus.number,
-                    row_number() over (partition by place order by w.rank, w.id) as nth
+                    row_number() over (partition by place order by w.rank, w.id) as nth,
+                    count(*) over (partition by place) as lesser
                 from waiting w join surplus using (place) where w.rank <= w.pushed_rank
-            ) w where nth <= number order by flash_key, id
+            ) w where nth <= number and number <= lesser order by flash_key, id
          ),
          gone as (
             delete from {flash} m using leaving l

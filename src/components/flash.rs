@@ -271,9 +271,12 @@ pub async fn dismiss_messages(
     use leptos_flash::Flash;
 
     let flash = Flash::current()?;
+    let messages: Result<Vec<FlashMessage>, _> = (messages.iter())
+        .map(|message| serde_json::from_str(message))
+        .collect();
+    let messages =
+        messages.map_err(|_| AppError::Form("a message is not as the page sent it".to_owned()))?;
     for message in messages {
-        let message: FlashMessage = serde_json::from_str(&message)
-            .map_err(|_| AppError::Form("a message is not as the page sent it".to_owned()))?;
         let dismissed = dismiss == "all" || dismiss == message.id.to_string();
         match (dismissed, message.sticky) {
             (true, true) => flash.dismiss(message.id).await?,

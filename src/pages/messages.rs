@@ -173,6 +173,7 @@ pub async fn push_by_fetch() -> Result<(), AppError> {
 pub mod server {
     use axum::{extract::Path, response::Redirect};
     use leptos_flash::{Flash, FlashError, FlashMessage, Level};
+    use tower_sessions::Session;
 
     use super::AppError;
 
@@ -201,7 +202,15 @@ pub mod server {
     }
 
     /// `/messages/hop/{hop}`: a redirect that adds a message, twice.
-    pub async fn hop(Path(hop): Path<u8>, flash: Flash) -> Result<Redirect, FlashError> {
+    /// Without a session it adds none: a link to it must not start one.
+    pub async fn hop(
+        Path(hop): Path<u8>,
+        session: Session,
+        flash: Flash,
+    ) -> Result<Redirect, FlashError> {
+        if session.id().is_none() {
+            return Ok(Redirect::to("/messages"));
+        }
         let to = if hop == 1 {
             "/messages/hop/2"
         } else {

@@ -28,6 +28,29 @@ async fn a_full_session_lets_the_oldest_of_the_lowest_level_give_way() -> Result
 }
 
 #[tokio::test]
+async fn messages_of_answers_that_got_lost_count_when_they_wait_again() -> Result {
+    let few = |store: FlashStore| {
+        store
+            .with_max_waiting(3)
+            .with_lease(Duration::from_millis(50))
+    };
+    let server = Server::start_with(&database().await?, few).await?;
+    let visitor = Visitor::new(&server);
+    visitor.push("first").await?;
+    visitor.call("times=5", "app").await?;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(visitor.post("/push/info/lesser").await?.status(), 429);
+    assert_eq!(
+        server.stored().await?,
+        6,
+        "who is refused makes nobody leave"
+    );
+    visitor.post("/push/error/last").await?;
+    assert_eq!(server.stored().await?, 3);
+    Ok(())
+}
+
+#[tokio::test]
 async fn errors_do_not_give_way_to_lesser_messages() -> Result {
     let two = |store: FlashStore| store.with_max_waiting(2);
     let server = Server::start_with(&database().await?, two).await?;
@@ -109,8 +132,8 @@ async fn an_expired_message_is_not_shown_and_deleted_in_batches() -> Result {
         )
         .await?;
     visitor.push("fresh").await?;
-    assert_eq!(server.store.delete_expired().await?, 2501);
     assert_eq!(visitor.page("/page").await?, ["fresh"]);
+    assert_eq!(server.store.delete_expired().await?, 2501);
     Ok(())
 }
 
