@@ -68,13 +68,20 @@ fn seconds(record: &Record, name: &str) -> Option<OffsetDateTime> {
 ///
 /// They come with the old id, which `Session::cycle_id` deletes: the visitor's second tab would be
 /// a stranger, and its answer would take the new cookie away. Here the old id is good for another
-/// 10 seconds: for reading, and for messages, but what it writes into the session is lost.
+/// 10 seconds: for reading, and for messages, but what it writes into the session is lost. It is done
+/// when the answer leaves; one that fails (5xx) leaves all as it was.
 ///
 /// # Errors
 /// The database can't be reached.
 pub async fn renew_id(session: &Session) -> std::result::Result<(), session::Error> {
+    if let Some(id) = session.id() {
+        session.insert(RENEWED_FROM, id.to_string()).await?;
+    }
     RENEWING.scope((), session.cycle_id()).await
 }
+
+/// Where the id is that a session had until now; it is taken out when the session is stored.
+const RENEWED_FROM: &str = "leptos-flash.renewed-from";
 
 tokio::task_local! {
     /// Tells a delete that is part of a renewal from the end of a session.
@@ -150,20 +157,18 @@ impl SessionStore for PostgresSessionStore {
                 .insert(ENDS.into(), ends.unix_timestamp().into());
             record.expiry_date = ends;
         }
-        loop {
-            record.id = Id::default();
-            let created = sqlx::query(&self.sql.insert)
-                .bind(record.id.to_string())
-                .bind(encode(record)?)
-                .bind(record.expiry_date)
-                .bind(key)
-                .execute(&self.pool);
-            let created = in_time(created).await.map_err(backend)?;
-            if created.rows_affected() == 1 {
-                session_cookie::note(Fate::Alive);
+        if let Some(old) = record.data.remove(RENEWED_FROM) {
+            let old = old.as_str().unwrap_or_default();
+            let renewed = self.insert(record, key, &self.sql.renew, Some(old)).await?;
+            if renewed || self.is_renewed(old).await? {
+                // Another request was faster: its id is the one that counts.
+                session_cookie::note(if renewed { Fate::Alive } else { Fate::Gone });
                 return Ok(());
             }
         }
+        while !self.insert(record, key, &self.sql.insert, None).await? {}
+        session_cookie::note(Fate::Alive);
+        Ok(())
     }
 
     async fn save(&self, record: &Record) -> Result<()> {
@@ -197,16 +202,43 @@ impl SessionStore for PostgresSessionStore {
     }
 
     async fn delete(&self, id: &Id) -> Result<()> {
-        if RENEWING.try_with(|()| ()).is_err() {
-            session_cookie::note(Fate::Ended);
-            let deleted = in_time(async { Ok(self.inner.delete(id).await) });
-            return deleted.await.map_err(backend)?;
+        if RENEWING.try_with(|()| ()).is_ok() {
+            // `create` sees to it.
+            return Ok(());
         }
-        let renewed = sqlx::query(&self.sql.renew)
-            .bind(id.to_string())
-            .execute(&self.pool);
-        in_time(renewed).await.map_err(backend)?;
-        Ok(())
+        session_cookie::note(Fate::Ended);
+        let deleted = in_time(async { Ok(self.inner.delete(id).await) });
+        deleted.await.map_err(backend)?
+    }
+}
+
+impl PostgresSessionStore {
+    /// Stores a session under a new id, `old` being the one that it had. False: it is not there.
+    async fn insert(
+        &self,
+        record: &mut Record,
+        key: Uuid,
+        sql: &str,
+        old: Option<&str>,
+    ) -> Result<bool> {
+        record.id = Id::default();
+        let mut query = sqlx::query(sql)
+            .bind(record.id.to_string())
+            .bind(encode(record)?)
+            .bind(record.expiry_date)
+            .bind(key);
+        if let Some(old) = old {
+            query = query.bind(old);
+        }
+        let inserted = in_time(query.execute(&self.pool)).await.map_err(backend)?;
+        Ok(inserted.rows_affected() == 1)
+    }
+
+    async fn is_renewed(&self, id: &str) -> Result<bool> {
+        let row = sqlx::query_scalar(&self.sql.is_renewed)
+            .bind(id)
+            .fetch_optional(&self.pool);
+        Ok(in_time(row).await.map_err(backend)?.unwrap_or(false))
     }
 }
 
@@ -252,6 +284,7 @@ struct Sql {
     update: String,
     select: String,
     renew: String,
+    is_renewed: String,
     delete_expired: String,
 }
 
@@ -297,9 +330,18 @@ impl Sql {
                  where id = $1 and expiry_date > now()"
             ),
             renew: format!(
-                "/* session renew */ update {session} set renewed = true,
-                    expiry_date = least(expiry_date, now() + interval '10 seconds')
-                 where id = $1"
+                "/* session renew */ with old as (
+                    update {session} set renewed = true,
+                        expiry_date = least(expiry_date, now() + interval '10 seconds')
+                    where id = $5 and not renewed and expiry_date > now()
+                    returning id
+                 )
+                 insert into {session} (id, data, expiry_date, flash_key, ends_at)
+                 select $1, $2, {born_until}, $4, {ends_at} from old
+                 on conflict (id) do nothing"
+            ),
+            is_renewed: format!(
+                "/* session is renewed */ select renewed from {session} where id = $1"
             ),
             delete_expired: format!(
                 "/* session delete expired */ delete from {session} where id in (

@@ -172,6 +172,36 @@ async fn a_renewed_id_logs_nobody_out() -> Result {
 }
 
 #[tokio::test]
+async fn a_renewal_whose_answer_fails_changes_nothing() -> Result {
+    let server = Server::start().await?;
+    let visitor = Visitor::new(&server);
+    visitor.post("/login").await?;
+    visitor.push("kept").await?;
+    assert_eq!(visitor.post("/failing-login").await?.status(), 500);
+    assert_eq!(
+        (server.sessions().await?, server.current_sessions().await?),
+        (1, 1)
+    );
+    let user = visitor.get_with("/user", &[]).await?;
+    assert_eq!(user.text().await?, "runner");
+    assert!(visitor.page("/page").await?.contains(&"kept".to_owned()));
+    Ok(())
+}
+
+#[tokio::test]
+async fn of_two_renewals_at_once_one_counts() -> Result {
+    let server = Server::start().await?;
+    let visitor = Visitor::new(&server);
+    let cookie = visitor.cookie().await?;
+    let (one, two) = (visitor.apart(&cookie)?, visitor.apart(&cookie)?);
+    let (one, two) = futures::try_join!(one.post("/slow-login"), two.post("/slow-login"))?;
+    let is_set = [&one, &two].map(|answer| answer.headers().contains_key("set-cookie"));
+    assert_ne!(is_set[0], is_set[1]);
+    assert_eq!(server.current_sessions().await?, 1);
+    Ok(())
+}
+
+#[tokio::test]
 async fn an_unknown_session_is_no_reason_to_take_a_cookie_away() -> Result {
     let server = Server::start().await?;
     let visitor = Visitor::new(&server);

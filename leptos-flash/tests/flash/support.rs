@@ -136,6 +136,12 @@ impl Server {
             .await?)
     }
 
+    /// Those with an id that has not been renewed.
+    pub async fn current_sessions(&self) -> Result<i64> {
+        let sql = "select count(*) from tower_sessions.session where not renewed";
+        Ok(sqlx::query_scalar(sql).fetch_one(&self.pool).await?)
+    }
+
     pub async fn sessions(&self) -> Result<i64> {
         Ok(
             sqlx::query_scalar("select count(*) from tower_sessions.session")
@@ -212,6 +218,10 @@ fn routes() -> Router {
         session.insert("user", "runner").await?;
         tokio::time::sleep(Duration::from_millis(400)).await;
         Ok(())
+    }
+    async fn failing_login(session: Session) -> StatusCode {
+        _ = renew_id(&session).await;
+        StatusCode::INTERNAL_SERVER_ERROR
     }
     async fn leave(session: Session) -> std::result::Result<(), FlashError> {
         Ok(session.flush().await?)
@@ -305,6 +315,7 @@ fn routes() -> Router {
         .route("/slow", get(slow))
         .route("/login", post(login))
         .route("/slow-login", post(slow_login))
+        .route("/failing-login", post(failing_login))
         .route("/leave", post(leave))
         .route("/logout", post(logout))
         .route("/user", get(user))
