@@ -309,7 +309,7 @@ impl Flash {
     }
 
     /// Pushes a message for the next page. Stored when it returns. A visitor without a session gets
-    /// one, with the response's head.
+    /// one with the response's head; not with a 5xx, for which tower-sessions saves nothing.
     ///
     /// # Errors
     /// The message is empty, too long, contains a NUL character or a link to another site; as many
@@ -334,6 +334,10 @@ impl Flash {
         let stored = match stored {
             Some(stored) => stored,
             None => {
+                if session.id().is_some() {
+                    // Ended meanwhile, though this request may have read it before.
+                    session.load().await?;
+                }
                 let key = self.key().await?;
                 (layer.push(Owner::Key(key), &message, travels).await?)
                     .ok_or(FlashError::MissingSession)?
@@ -409,11 +413,12 @@ impl Flash {
     /// left.
     pub async fn key(&self) -> Result<FlashKey, FlashError> {
         let session = self.0.session.as_ref().ok_or(FlashError::MissingSession)?;
+        let key = flash_key_of(session).await?;
         if session.id().is_none() && self.state().head_left {
             tracing::error!("{}", FlashError::TooLate);
             return Err(FlashError::TooLate);
         }
-        Ok(flash_key_of(session).await?)
+        Ok(key)
     }
 
     /// What this response shows, and what was pushed for later.

@@ -189,6 +189,23 @@ async fn a_renewal_whose_answer_fails_changes_nothing() -> Result {
 }
 
 #[tokio::test]
+async fn a_push_into_a_session_that_ended_meanwhile_starts_another() -> Result {
+    let server = Server::start().await?;
+    let visitor = Visitor::new(&server);
+    visitor.post("/login").await?;
+    let (late, tab) = (visitor.clone(), visitor.clone());
+    let ends = async {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        tab.post("/leave").await
+    };
+    let (late, _) = futures::try_join!(late.post("/slow-push"), ends)?;
+    assert!(late.headers().contains_key("set-cookie"));
+    assert_eq!(visitor.page("/page").await?, ["late"]);
+    assert_eq!(visitor.get_with("/user", &[]).await?.text().await?, "");
+    Ok(())
+}
+
+#[tokio::test]
 async fn of_two_renewals_at_once_one_counts() -> Result {
     let server = Server::start().await?;
     let visitor = Visitor::new(&server);

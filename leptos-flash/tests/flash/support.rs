@@ -219,6 +219,11 @@ fn routes() -> Router {
         tokio::time::sleep(Duration::from_millis(400)).await;
         Ok(())
     }
+    async fn slow_push(session: Session, flash: Flash) -> std::result::Result<(), FlashError> {
+        _ = session.get::<String>("user").await?;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        flash.info("late").await
+    }
     async fn failing_login(session: Session) -> StatusCode {
         _ = renew_id(&session).await;
         StatusCode::INTERNAL_SERVER_ERROR
@@ -316,6 +321,7 @@ fn routes() -> Router {
         .route("/login", post(login))
         .route("/slow-login", post(slow_login))
         .route("/failing-login", post(failing_login))
+        .route("/slow-push", post(slow_push))
         .route("/leave", post(leave))
         .route("/logout", post(logout))
         .route("/user", get(user))
