@@ -117,6 +117,36 @@ test("the desk's other ways bring their messages", async ({ page, messages, java
   await expect(messages.all.last()).toContainText("Here without a page load");
 });
 
+test("a form sent without a page load has the fields of its button", async ({ page, messages, javaScriptEnabled }) => {
+  test.skip(!javaScriptEnabled, "the browser sends it");
+  await page.goto("/messages");
+  await messages.hydrated();
+  const button = page.getByRole("button", { name: "Without a page load" });
+  await button.evaluate((button) => {
+    button.setAttribute("name", "which");
+    button.setAttribute("value", "this one");
+  });
+  const sent = page.waitForRequest((request) => request.method() === "POST");
+  await button.click();
+  expect((await sent).postData()).toContain("which=this+one");
+});
+
+test("a form sent without a page load and refused gets the page that says why", async ({ page, messages, javaScriptEnabled }) => {
+  test.skip(!javaScriptEnabled, "the browser shows it");
+  await page.goto("/messages");
+  await messages.hydrated();
+  const button = page.getByRole("button", { name: "Without a page load" });
+  await button.evaluate((button: HTMLButtonElement) => {
+    const field = document.createElement("input");
+    field.type = "hidden";
+    field.name = "more";
+    field.value = "x".repeat(300_000);
+    button.form!.append(field);
+  });
+  await button.click();
+  await expect(page.locator("main")).toContainText("256 KiB");
+});
+
 test("the back button shows nothing again", async ({ page, messages }) => {
   await messages.push("Note", "once");
   await expect(messages.all).toHaveCount(1);

@@ -110,9 +110,20 @@ pub fn send_form(event: SubmitEvent) {
     else {
         return;
     };
-    let Ok(body) = FormData::new_with_form(&form)
-        .and_then(|fields| UrlSearchParams::new_with_str_sequence_sequence(&fields))
-    else {
+    let is_plain = form.method() == "post" && form.enctype() == "application/x-www-form-urlencoded";
+    if event.default_prevented() || !is_plain {
+        return;
+    }
+    let Ok(fields) = FormData::new_with_form(&form) else {
+        return;
+    };
+    if let Some(button) = event.submitter()
+        && let Some(name) = button.get_attribute("name")
+    {
+        let value = button.get_attribute("value").unwrap_or_default();
+        _ = fields.append_with_str(&name, &value);
+    }
+    let Ok(body) = UrlSearchParams::new_with_str_sequence_sequence(&fields) else {
         return;
     };
     event.prevent_default();
@@ -127,12 +138,17 @@ pub fn send_form(event: SubmitEvent) {
     spawn_local(async move {
         match JsFuture::from(window().fetch_with_str_and_init(&form.action(), &init)).await {
             Ok(response) => {
-                let headers = response.unchecked_into::<Response>().headers();
-                show_from(|name| headers.get(name).ok()?);
-                if let (Ok(Some(_)), Ok(Some(page))) =
-                    (headers.get(REDIRECT), headers.get("location"))
-                {
+                let response = response.unchecked_into::<Response>();
+                let headers = response.headers();
+                let header = |name: &str| headers.get(name).ok()?;
+                show_from(header);
+                if response.redirected() {
+                    _ = window().location().set_href(&response.url());
+                } else if let (Some(_), Some(page)) = (header(REDIRECT), header("location")) {
                     _ = window().location().set_href(&page);
+                } else if !response.ok() && header(CALL_HEADER).is_none() {
+                    // Nothing says why: the browser shows the page that does.
+                    _ = form.submit();
                 }
             }
             Err(_) => _ = form.submit(),

@@ -17,9 +17,9 @@ use crate::provider::side;
 /// Sends a plain form without a page load, and shows the messages that its answer brings: an
 /// `on:submit` for forms that work without JavaScript too.
 ///
-/// Where the answer redirects the browser goes on to that page, which shows them; where the request
-/// never gets through the form is sent as the browser does it. A server function that fails should
-/// push a message that says so.
+/// Where the answer redirects the browser goes on to that page, which shows them; where no answer
+/// arrives, or one that fails and brings no message, the form is sent again, as the browser does it. So
+/// does a form that is no plain post from the start.
 ///
 /// A typed call does the same with [`FlashClient`], for 30 KB more of WASM in brotli.
 ///
