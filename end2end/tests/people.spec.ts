@@ -131,7 +131,7 @@ test("a form sent without a page load has the fields of its button", async ({ pa
   expect((await sent).postData()).toContain("which=this+one");
 });
 
-test("a form sent without a page load and refused gets the page that says why", async ({ page, messages, javaScriptEnabled }) => {
+test("a form sent without a page load and refused gets the page that says why", async ({ page, messages, troubles, javaScriptEnabled }) => {
   test.skip(!javaScriptEnabled, "the browser shows it");
   await page.goto("/messages");
   await messages.hydrated();
@@ -145,6 +145,7 @@ test("a form sent without a page load and refused gets the page that says why", 
   });
   await button.click();
   await expect(page.locator("main")).toContainText("256 KiB");
+  expect(troubles.splice(0)).toEqual([expect.stringContaining("413")]);
 });
 
 test("the back button shows nothing again", async ({ page, messages }) => {
