@@ -220,8 +220,7 @@ impl Contender {
             else {
                 continue;
             };
-            let name = name.to_owned();
-            profile.insert(name, sql);
+            profile.insert(name.to_owned(), sql);
         }
         fs::write(
             root().join(PROFILE),

@@ -7,6 +7,9 @@ mod message;
 mod store;
 
 #[cfg(feature = "ssr")]
+mod sql;
+
+#[cfg(feature = "ssr")]
 mod coalesce;
 
 #[cfg(feature = "ssr")]
