@@ -12,6 +12,8 @@ use axum::{
 use leptos::nonce::Nonce;
 use leptos_flash::Flash;
 
+use crate::{protection::are_too_large, router::AppState, trace::Route};
+
 /// Their paths. What such a page shows depends on nothing but its path and the waiting messages.
 const PATHS: [&str; 2] = ["/", "/messages"];
 
@@ -27,15 +29,16 @@ struct Page {
     cuts: Vec<String>,
 }
 
-/// Answers those who come without a cookie: no message can wait for them. It goes around the session.
+/// Answers those who come without a cookie: no message can wait for them. It goes around the routes.
 pub async fn answer_strangers(
-    State(cache): State<PageCache>,
+    State(state): State<AppState>,
     Extension(nonce): Extension<Nonce>,
     request: Request,
     next: Next,
 ) -> Response {
-    let page = cache.place_of(&request).and_then(OnceLock::get);
-    match page.filter(|_| !request.headers().contains_key(header::COOKIE)) {
+    let page = state.page_cache.place_of(&request).and_then(OnceLock::get);
+    let headers = request.headers();
+    match page.filter(|_| !headers.contains_key(header::COOKIE) && !are_too_large(headers)) {
         Some(page) => page.with(&nonce),
         None => next.run(request).await,
     }
@@ -44,28 +47,30 @@ pub async fn answer_strangers(
 /// Answers with the page as it was rendered first, when no message waits for it. It goes inside the
 /// flash layer.
 pub async fn render_once(
-    State(cache): State<PageCache>,
+    State(state): State<AppState>,
     Extension(nonce): Extension<Nonce>,
     flash: Flash,
     request: Request,
     next: Next,
 ) -> Response {
-    let (Some(place), true) = (cache.place_of(&request), flash.peek().is_empty()) else {
+    let (Some(place), true) = (state.page_cache.place_of(&request), flash.peek().is_empty()) else {
         return next.run(request).await;
     };
     if let Some(page) = place.get() {
         return page.with(&nonce);
     }
+    let route = Route::of(&request);
     let response = next.run(request).await;
     if response.status() != StatusCode::OK {
         return response;
     }
-    let (head, body) = response.into_parts();
+    let (mut head, body) = response.into_parts();
     let Ok(body) = to_bytes(body, MAX_PAGE).await else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     let html = String::from_utf8_lossy(&body);
     let cuts = html.split(&*nonce).map(str::to_owned).collect();
+    head.extensions.insert(route);
     let page = place.get_or_init(|| Page { head, cuts });
     page.with(&nonce)
 }

@@ -25,7 +25,7 @@ use crate::{config::Config, error::AppError};
 /// Refuses what must not get in: headers that no browser sends, and of requests that change something
 /// those from another site and those over the limit of their client address.
 pub async fn refuse(State(limit): State<PostLimit>, request: Request, next: Next) -> Response {
-    if bytes_of(request.headers()) > MAX_HEADERS {
+    if are_too_large(request.headers()) {
         return AppError::Headers.into_response();
     }
     if !is_safe(request.method()) {
@@ -43,10 +43,11 @@ pub async fn refuse(State(limit): State<PostLimit>, request: Request, next: Next
 /// The most bytes of a request's headers, names and values together.
 const MAX_HEADERS: usize = 32 * 1024;
 
-fn bytes_of(headers: &HeaderMap) -> usize {
-    (headers.iter())
-        .map(|(name, value)| name.as_str().len() + value.len())
-        .sum()
+pub fn are_too_large(headers: &HeaderMap) -> bool {
+    let bytes = headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len());
+    bytes.sum::<usize>() > MAX_HEADERS
 }
 
 fn is_safe(method: &Method) -> bool {
@@ -193,6 +194,7 @@ pub async fn tell_browser(
         .insert(Nonce::from_value(nonce.as_str()));
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
+    headers.reserve(8);
     let fixed = [
         ("x-content-type-options", "nosniff"),
         ("referrer-policy", "same-origin"),

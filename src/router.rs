@@ -37,7 +37,7 @@ use crate::{
     protection::{BrowserRules, PostLimit, refuse, tell_browser},
     refusals::explain_refusals,
     session::{cookie_layer, explain_lost_session, session_layer},
-    trace::{LastRequests, note_session, trace},
+    trace::{LastRequests, note_route, note_session, trace},
 };
 
 /// What the handlers and pages share. One pointer: the layers copy it for every request.
@@ -48,6 +48,7 @@ pub struct Shared {
     pub config: Config,
     pub session_store: PostgresSessionStore,
     pub last_requests: LastRequests,
+    pub page_cache: PageCache,
     readiness: Readiness,
 }
 
@@ -57,6 +58,7 @@ impl AppState {
             last_requests: LastRequests::keep(if config.is_production() { 0 } else { 200 }),
             config,
             session_store,
+            page_cache: PageCache::default(),
             readiness,
         }))
     }
@@ -101,7 +103,6 @@ pub fn routes(state: &AppState, flash: FlashLayer) -> Router<AppState> {
             provide_nonce_of_request();
         }
     };
-    let page_cache = PageCache::default();
     let pages = Router::new()
         .route("/messages/hop/{hop}", get(hop))
         .leptos_routes_with_context(state, generate_route_list(App), context.clone(), shell_of)
@@ -111,13 +112,12 @@ pub fn routes(state: &AppState, flash: FlashLayer) -> Router<AppState> {
         // One stack: a router copies all inner layers at each `layer` of its own, for every request.
         .layer(
             ServiceBuilder::new()
-                .layer(from_fn_with_state(page_cache.clone(), answer_strangers))
                 .layer(cookie_layer(config))
                 .layer(from_fn(explain_lost_session))
                 .layer(session_layer(config, state.session_store.clone()))
                 .layer(from_fn(note_session))
                 .layer(flash)
-                .layer(from_fn_with_state(page_cache, render_once))
+                .layer(from_fn_with_state(state.clone(), render_once))
                 .layer(from_fn(explain_failed_forms)),
         );
 
@@ -142,16 +142,21 @@ pub fn routes(state: &AppState, flash: FlashLayer) -> Router<AppState> {
 /// What goes around all routes: it may refuse a request, and it explains each refusal and failure.
 pub fn protected(routes: Router<AppState>, state: AppState, post_limit: PostLimit) -> Router {
     let config = &state.config;
-    let layers = ServiceBuilder::new()
+    let around_routes = ServiceBuilder::new()
         .layer(from_fn_with_state(state.clone(), trace))
         .layer(from_fn_with_state(BrowserRules::new(config), tell_browser))
+        .layer(from_fn_with_state(state.clone(), answer_strangers));
+    let of_each_route = ServiceBuilder::new()
+        .layer(from_fn(note_route))
         .layer(from_fn_with_state(state.clone(), explain_refusals))
         .layer(CatchPanicLayer::custom(|_| {
             AppError::Internal.into_response()
         }))
         .layer(from_fn_with_state(post_limit, refuse))
         .layer(from_fn_with_state(config.request_timeout, limit_time));
-    routes.layer(layers).with_state(state)
+    // A router copies the layers of a route for every request; those around it copy a pointer.
+    let routes = routes.layer(of_each_route).with_state(state);
+    Router::new().fallback_service(around_routes.service(routes))
 }
 
 /// The nonce that `tell_browser` allows in place of Leptos's own.

@@ -1,6 +1,7 @@
 //! Seen from outside: a log line for each request, with the statements that it sent to PostgreSQL.
 
 use std::{
+    borrow::Cow,
     collections::VecDeque,
     fmt::{self, Write as _},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -29,38 +30,37 @@ use crate::router::AppState;
 /// The path is logged without its query, which may hold what somebody typed.
 pub async fn trace(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let route = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map_or_else(|| "none".to_owned(), |route| route.as_str().to_owned());
     let id = Uuid::new_v4().simple().to_string();
     let span = tracing::info_span!("request", id);
     let start = Instant::now();
     let mut response = next.run(request).instrument(span.clone()).await;
     let (time, status) = (start.elapsed(), response.status());
     let statements = statements_of(&span);
-    // A client may make methods up; each label is kept for ever.
-    let known = matches!(method, Method::GET | Method::POST | Method::HEAD);
-    let labels = [
-        (
-            "method",
-            if known {
-                method.to_string()
-            } else {
-                "other".to_owned()
-            },
-        ),
-        ("route", route.clone()),
-        ("status", status.as_u16().to_string()),
-    ];
-    metrics::counter!("http_requests_total", &labels).increment(1);
-    metrics::histogram!("http_request_duration_seconds", &labels).record(time);
+    let route = response.extensions_mut().remove().unwrap_or(Route::NONE).0;
+    if state.config.metrics.is_some() {
+        // A client may make methods up; each label is kept for ever.
+        let known = [Method::GET, Method::POST, Method::HEAD].contains(&method);
+        let labels = [
+            (
+                "method",
+                if known {
+                    method.to_string()
+                } else {
+                    "other".to_owned()
+                },
+            ),
+            ("route", route.to_string()),
+            ("status", status.as_u16().to_string()),
+        ];
+        metrics::counter!("http_requests_total", &labels).increment(1);
+        metrics::histogram!("http_request_duration_seconds", &labels).record(time);
+    }
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert("x-request-id", id);
     }
     let _entered = span.entered();
     tracing::info!(
-        %method, path, route, status = status.as_u16(), ?time, statements = statements.len(),
+        %method, path, %route, status = status.as_u16(), ?time, statements = statements.len(),
         "answered"
     );
     let last = &state.last_requests;
@@ -78,6 +78,29 @@ pub async fn trace(State(state): State<AppState>, request: Request, next: Next) 
         };
         last.push(session, request);
     }
+    response
+}
+
+/// The pattern of the route that answers, such as `/messages/hop/{hop}`.
+#[derive(Clone)]
+pub struct Route(Cow<'static, str>);
+
+impl Route {
+    const NONE: Self = Self(Cow::Borrowed("none"));
+
+    pub fn of(request: &Request) -> Self {
+        let matched = request.extensions().get::<MatchedPath>();
+        matched.map_or(Self::NONE, |route| {
+            Self(Cow::Owned(route.as_str().to_owned()))
+        })
+    }
+}
+
+/// Puts the route where [`trace`] finds it. It goes inside the router, which knows it.
+pub async fn note_route(request: Request, next: Next) -> Response {
+    let route = Route::of(&request);
+    let mut response = next.run(request).await;
+    response.extensions_mut().insert(route);
     response
 }
 

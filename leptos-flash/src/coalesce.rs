@@ -3,6 +3,7 @@
 use std::{
     fmt, slice,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use sqlx::{PgConnection, PgPool, Postgres, pool::PoolConnection};
@@ -24,9 +25,12 @@ pub(crate) trait Statement: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = sqlx::Result<Vec<Self::Answer>>> + Send;
 }
 
-/// Runs a statement as soon as it is asked something. What is asked while [`MOST_RUNNING`] are under
-/// way waits, and goes into the next. So the more there is to do, the less each request costs; the
-/// connection is given back, which is a round trip of its own in sqlx, only when nobody asks.
+/// Runs a statement as soon as it is asked something. What is asked while it is under way waits, and
+/// goes into the next. So the more there is to do, the less each request costs; the connection is given
+/// back, which is a round trip of its own in sqlx, only when nobody asks.
+///
+/// A slow statement doesn't hold up everybody: who has waited for [`PATIENCE`] starts another one, up to
+/// [`MOST_RUNNING`].
 #[derive(Clone)]
 pub(crate) struct Coalesced<S: Statement> {
     statement: S,
@@ -34,7 +38,8 @@ pub(crate) struct Coalesced<S: Statement> {
     queue: Arc<Mutex<Queue<S>>>,
 }
 
-/// One would let a slow statement hold up everybody; with many, each would be for few.
+const PATIENCE: Duration = Duration::from_millis(10);
+
 const MOST_RUNNING: usize = 2;
 
 /// The most questions in a statement.
@@ -68,20 +73,30 @@ impl<S: Statement> Coalesced<S> {
 
     /// Whoever stops waiting drops the answer; the statement runs all the same.
     pub async fn ask(&self, question: S::Question) -> Answer<S> {
-        let (asker, answer) = oneshot::channel();
-        self.enqueue(Waiting {
+        let (asker, mut answer) = oneshot::channel();
+        lock(&self.queue).waiting.push(Waiting {
             question,
             asker,
             span: Span::current(),
         });
-        let answer = async { answer.await.map_err(|_| sqlx::Error::WorkerCrashed) };
+        self.run_beside(0);
+        let answer = async {
+            let answer = match tokio::time::timeout(PATIENCE, &mut answer).await {
+                Ok(answer) => answer,
+                Err(_) => {
+                    self.run_beside(MOST_RUNNING - 1);
+                    answer.await
+                }
+            };
+            answer.map_err(|_| sqlx::Error::WorkerCrashed)
+        };
         in_time(answer).await.map_err(Arc::new)?
     }
 
-    fn enqueue(&self, waiting: Waiting<S>) {
+    /// Starts to answer those who wait, when no more than `others` are at it.
+    fn run_beside(&self, others: usize) {
         let mut queue = lock(&self.queue);
-        queue.waiting.push(waiting);
-        if queue.running < MOST_RUNNING {
+        if queue.running <= others && !queue.waiting.is_empty() {
             queue.running += 1;
             // In a task of its own, which a dropped request doesn't stop: a statement that is under
             // way isn't stopped by dropping its future either.
@@ -96,7 +111,12 @@ impl<S: Statement> Coalesced<S> {
             ended: false,
         };
         let mut connection = None;
-        while let Some(waiting) = running.next() {
+        loop {
+            // Requests that have come already are read first, and ask too.
+            tokio::task::yield_now().await;
+            let Some(waiting) = running.next() else {
+                break;
+            };
             // The first who asked has it in its log line.
             let span = waiting
                 .first()

@@ -85,7 +85,7 @@ impl Sql {
                     select flash_key, min(place) as place from asked group by flash_key
                 ) sessions
                 cross join lateral (
-                    select flash_key, id, leased_until is not null as ran_out from {flash}
+                    select ctid as row, leased_until is not null as ran_out from {flash}
                     where flash_key = sessions.flash_key and not sticky and expires_at > now()
                       and (leased_until is null or leased_until < now())
                     order by id for update skip locked
@@ -93,7 +93,7 @@ impl Sql {
              ),
              taken as (
                 update {flash} m set leased_until = now() + make_interval(secs => $2)
-                from waiting w where m.flash_key = w.flash_key and m.id = w.id
+                from waiting w where m.ctid = w.row
                 returning m.*, w.ran_out, w.place
              )
              select * from taken

@@ -1,6 +1,7 @@
 //! Many requests at once, on one instance and on two.
 
 use futures::{StreamExt, TryStreamExt, stream};
+use sqlx::Executor;
 
 use crate::support::{Result, Server, Visitor, database};
 
@@ -71,6 +72,28 @@ async fn of_pushes_that_share_a_statement_one_that_fails_fails_alone() -> Result
         assert_eq!(answers[number], status);
         assert_eq!(visitor.page("/page").await?, shown);
     }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_push_that_waits_for_a_lock_does_not_hold_up_the_others() -> Result {
+    let server = Server::start().await?;
+    let (one, other) = (Visitor::new(&server), Visitor::new(&server));
+    one.post("/keyed/first").await?;
+    other.push("first").await?;
+    let mut lock = server.pool.begin().await?;
+    lock.execute("select from flash_message where key is not null for update")
+        .await?;
+    let waiting = tokio::spawn(async move { one.post("/keyed/second").await.map(|_| one) });
+    // The push has begun when PostgreSQL says that it waits.
+    while !server.somebody_waits_for_a_lock().await? {
+        tokio::task::yield_now().await;
+    }
+    other.push("second").await?;
+    assert_eq!(other.page("/page").await?, ["first", "second"]);
+    assert!(!waiting.is_finished());
+    lock.rollback().await?;
+    assert_eq!(waiting.await??.page("/page").await?, ["second"]);
     Ok(())
 }
 

@@ -129,6 +129,12 @@ impl Server {
         Ok(answers)
     }
 
+    pub async fn somebody_waits_for_a_lock(&self) -> Result<bool> {
+        let waits = "select exists (select from pg_stat_activity
+            where wait_event_type = 'Lock' and datname = current_database())";
+        Ok(sqlx::query_scalar(waits).fetch_one(&self.pool).await?)
+    }
+
     /// The number of messages in the table.
     pub async fn stored(&self) -> Result<i64> {
         Ok(sqlx::query_scalar("select count(*) from flash_message")
