@@ -18,7 +18,7 @@ pub struct Contender {
     /// Its processes.
     pub group: u32,
     server: String,
-    database: String,
+    pub database: String,
     _running: Group,
 }
 
@@ -200,10 +200,12 @@ impl Contender {
             visitors: 1,
             visit: Visit::Message,
         };
-        let [page, with_message] = Visitors::arrive(&profiled.site, one).await?.pages().await?;
+        let mut visitor = Visitors::arrive(&profiled.site, one).await?;
+        let (head, [page, with_message]) = visitor.pages().await?;
         tokio::time::sleep(Duration::from_millis(500)).await;
         drop(profiled);
         let mut profile = BTreeMap::from([
+            ("head".to_owned(), head),
             ("page".to_owned(), page),
             ("page with a message".to_owned(), with_message),
         ]);
@@ -229,7 +231,7 @@ impl Contender {
         .context(PROFILE)
     }
 
-    async fn connect(&self) -> Result<PgConnection> {
+    pub async fn connect(&self) -> Result<PgConnection> {
         Ok(PgConnection::connect(&self.server).await?)
     }
 }

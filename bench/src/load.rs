@@ -1,6 +1,9 @@
 //! What visitors do: each has a connection of its own and asks again when it was answered.
 
-use std::time::{Duration, Instant};
+use std::{
+    fmt::Write as _,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result, ensure};
 use http_body_util::{BodyExt, Full};
@@ -85,12 +88,17 @@ impl Visitors {
         Ok(Self(visitors, scenario.visit))
     }
 
-    /// The start page, and a page with a message, as the first of them gets it.
-    pub async fn pages(&mut self) -> Result<[String; 2]> {
+    /// The start page, its head first, and a page with a message, as the first of them gets it.
+    pub async fn pages(&mut self) -> Result<(String, [String; 2])> {
         let visitor = self.0.first_mut().context("nobody")?;
-        let (_, page) = visitor.send(Method::GET, "/", "").await?;
+        let (answer, page) = visitor.send(Method::GET, "/", "").await?;
+        let mut head = String::new();
+        for (name, value) in answer.headers() {
+            writeln!(head, "{name}: {}", value.to_str()?)?;
+        }
         let with_message = visitor.post_and_read().await?;
-        Ok([page, with_message].map(|page| String::from_utf8_lossy(&page).into_owned()))
+        let pages = [page, with_message].map(|page| String::from_utf8_lossy(&page).into_owned());
+        Ok((head, pages))
     }
 
     /// Lets them visit for some time.

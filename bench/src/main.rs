@@ -4,6 +4,7 @@ mod contender;
 mod growth;
 mod load;
 mod measure;
+mod profile;
 mod report;
 
 use anyhow::Result;
@@ -40,8 +41,13 @@ fn main() -> Result<()> {
                 }
             }
         }
+        let mut profiles = String::new();
+        for (scenario, name) in [(0, "stranger"), (2, "message")] {
+            let scenario = load::SCENARIOS[scenario];
+            profiles += &profile::write(&contenders[0], scenario, name).await?;
+        }
         drop(contenders);
         let growth = growth::measure(&postgres.url).await?;
-        report::write(&measured, &growth)
+        report::write(&measured, &growth, &profiles)
     })
 }

@@ -63,9 +63,9 @@ pub async fn turn(contender: &Contender, scenario: Scenario) -> Result<Figures> 
     let mut visitors = Visitors::arrive(&contender.site, scenario).await?;
     visitors.visit(WARM_UP).await?;
     let statements = contender.statements().await?;
-    let cpu = cpu_milliseconds(contender.group);
+    let cpu = cpu_of_group(contender.group).all();
     let seen = visitors.visit(TIME).await?;
-    let cpu = cpu_milliseconds(contender.group) - cpu;
+    let cpu = cpu_of_group(contender.group).all() - cpu;
     let statements = contender.statements().await? - statements;
     let requests = seen.requests as f64;
     let percentile = |part: f64| {
@@ -104,38 +104,84 @@ impl fmt::Display for Figures {
     }
 }
 
-/// The processes of a group: a server and its workers.
-fn processes(group: u32) -> Vec<String> {
-    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-    processes
-        .filter_map(|process| {
-            let stat = fs::read_to_string(process.path().join("stat")).ok()?;
-            // After the name, which is in brackets: state, parent, group.
-            let (_, fields) = stat.rsplit_once(')')?;
-            let is_member = fields.split_whitespace().nth(2)? == group.to_string();
-            is_member.then(|| process.path().to_string_lossy().into_owned())
-        })
-        .collect()
+/// Time of processes, in milliseconds; a tick is 10.
+#[derive(Clone, Copy, Default)]
+pub struct Cpu {
+    pub user: f64,
+    pub kernel: f64,
 }
 
-/// User and system time, in milliseconds; a tick is 10.
-fn cpu_milliseconds(group: u32) -> f64 {
-    let ticks = |process: String| {
-        let stat = fs::read_to_string(format!("{process}/stat")).ok()?;
-        let (_, fields) = stat.rsplit_once(')')?;
-        let mut times = fields.split_whitespace().skip(11);
-        let (user, system): (f64, f64) = (times.next()?.parse().ok()?, times.next()?.parse().ok()?);
-        Some(user + system)
-    };
-    processes(group).into_iter().filter_map(ticks).sum::<f64>() * 10.0
+impl Cpu {
+    fn all(self) -> f64 {
+        self.user + self.kernel
+    }
+}
+
+/// A server and its workers.
+pub fn cpu_of_group(group: u32) -> Cpu {
+    sum(processes(|stat| stat.group == group))
+}
+
+pub fn cpu_of_children(parent: u32) -> Cpu {
+    sum(processes(|stat| stat.parent == parent))
+}
+
+pub fn cpu_of_process(id: u32) -> Cpu {
+    sum(processes(|stat| stat.id == id))
+}
+
+fn sum(processes: Vec<Stat>) -> Cpu {
+    processes.iter().fold(Cpu::default(), |sum, stat| Cpu {
+        user: sum.user + stat.cpu.user,
+        kernel: sum.kernel + stat.cpu.kernel,
+    })
+}
+
+/// What /proc says of a process.
+struct Stat {
+    id: u32,
+    parent: u32,
+    group: u32,
+    cpu: Cpu,
+}
+
+impl Stat {
+    /// The fields of `/proc/<id>/stat`, see proc(5).
+    fn read(text: &str) -> Option<Self> {
+        let id = text.split(' ').next()?.parse().ok()?;
+        // After the name, which is in brackets and may hold spaces: state, parent, group.
+        let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
+        let number = |index: usize| fields.get(index)?.parse::<u32>().ok();
+        Some(Self {
+            id,
+            parent: number(1)?,
+            group: number(2)?,
+            cpu: Cpu {
+                user: f64::from(number(11)?) * 10.0,
+                kernel: f64::from(number(12)?) * 10.0,
+            },
+        })
+    }
+}
+
+fn processes(which: impl Fn(&Stat) -> bool) -> Vec<Stat> {
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    processes
+        .filter_map(|process| Stat::read(&fs::read_to_string(process.path().join("stat")).ok()?))
+        .filter(which)
+        .collect()
 }
 
 /// What counts for the machine: shared pages are shared out (Pss).
 fn peak_memory(group: u32) -> f64 {
-    let kib = |process: String| {
-        let rollup = fs::read_to_string(format!("{process}/smaps_rollup")).ok()?;
+    let kib = |process: &Stat| {
+        let rollup = fs::read_to_string(format!("/proc/{}/smaps_rollup", process.id)).ok()?;
         let line = rollup.lines().find(|line| line.starts_with("Pss:"))?;
         line.split_whitespace().nth(1)?.parse::<f64>().ok()
     };
-    processes(group).into_iter().filter_map(kib).sum::<f64>() / 1024.0
+    processes(|stat| stat.group == group)
+        .iter()
+        .filter_map(kib)
+        .sum::<f64>()
+        / 1024.0
 }

@@ -37,10 +37,11 @@ const TARGETS: [Target; 15] = [
     (3, "visits", "floor", 0.75, |figures| figures.visits),
 ];
 
-pub fn write(measured: &Measured, growth: &Measured) -> Result<()> {
+pub fn write(measured: &Measured, growth: &Measured, profiles: &str) -> Result<()> {
     let folder = root().join("bench");
     fs::write(folder.join("visits.svg"), plot(measured))?;
-    fs::write(folder.join("RESULTS.md"), text(measured, growth)?)?;
+    let text = text(measured, growth)? + profiles;
+    fs::write(folder.join("RESULTS.md"), text)?;
     println!("\nbench/RESULTS.md");
     Ok(())
 }

@@ -94,7 +94,7 @@ impl FlashLayer {
     }
 
     /// Waits until all that was shown so far is deleted, or could not be. Call it after a graceful shutdown:
-    /// otherwise messages of the last tenth of a second are shown again when their lease runs out.
+    /// otherwise messages of the last 10 ms are shown again when their lease runs out.
     pub async fn flush(&self) {
         self.0.deliveries.flush().await;
     }

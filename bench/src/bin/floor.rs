@@ -2,13 +2,14 @@
 //! bare axum handler runs the same statements, planned in the same way, and answers with the same bytes;
 //! it renders nothing, signs nothing, checks nothing. It runs a statement for each request.
 
-use std::{collections::HashMap, env, fs, str::FromStr, sync::Arc, time::Duration};
+use std::{collections::HashMap, env, fs, future::ready, str::FromStr, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use axum::{
     Form, Router,
     extract::State,
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, HeaderName, StatusCode, header},
+    middleware::map_response,
     response::{Html, IntoResponse, Response},
     routing::get,
 };
@@ -75,6 +76,7 @@ async fn main() -> Result<()> {
         sql["flash delete shown"].clone(),
         batches,
     ));
+    let head = head_of(&sql.remove("head").context("head")?)?;
     let floor = Arc::new(Floor {
         pool,
         sql,
@@ -85,9 +87,24 @@ async fn main() -> Result<()> {
     let app = Router::new()
         .route("/", get(start))
         .route("/messages", get(messages).post(push))
+        .layer(map_response(move |mut response: Response| {
+            response.headers_mut().extend(head.clone());
+            ready(response)
+        }))
         .with_state(floor);
     let listener = TcpListener::bind(format!("127.0.0.1:{}", env::var("PORT")?)).await?;
     Ok(axum::serve(listener, app).await?)
+}
+
+/// What hyper does not say by itself.
+fn head_of(lines: &str) -> Result<HeaderMap> {
+    let mut head = HeaderMap::new();
+    for (name, value) in lines.lines().filter_map(|line| line.split_once(": ")) {
+        if !matches!(name, "date" | "content-length" | "content-type") {
+            head.insert(HeaderName::from_str(name)?, value.parse()?);
+        }
+    }
+    Ok(head)
 }
 
 async fn start(State(floor): State<Arc<Floor>>, headers: HeaderMap) -> Response {
