@@ -64,14 +64,18 @@ impl SessionCookieLayer {
     /// Signs the request's cookie with the first key when an older one did.
     fn sign_anew(&self, headers: &mut HeaderMap) -> Option<Cookie<'static>> {
         let (first, older) = self.keys.split_first()?;
+        if older.is_empty() {
+            return None;
+        }
         let mut cookies: Vec<Cookie<'static>> = (headers.get_all(header::COOKIE).iter())
             .filter_map(|line| line.to_str().ok())
             .flat_map(|line| Cookie::split_parse_encoded(line.to_owned()))
             .filter_map(Result::ok)
             .collect();
-        let ours = (cookies.iter_mut()).find(|cookie| cookie.name() == self.cookie.name())?;
+        // The last of a name counts, as in tower-cookies.
+        let ours = (cookies.iter_mut()).rfind(|cookie| cookie.name() == self.cookie.name())?;
         let jar = CookieJar::new();
-        if older.is_empty() || jar.signed(first).verify(ours.clone()).is_some() {
+        if jar.signed(first).verify(ours.clone()).is_some() {
             return None;
         }
         let verified = older

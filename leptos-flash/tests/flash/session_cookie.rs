@@ -69,6 +69,25 @@ async fn other_cookies_survive_a_change_of_the_secret() -> Result {
     Ok(())
 }
 
+#[tokio::test]
+async fn the_last_of_two_cookies_of_a_name_counts_with_an_old_secret_and_with_a_new_one() -> Result
+{
+    let url = database().await?;
+    let (old, new) = (Key::generate(), Key::generate());
+    let before = server(&url, vec![old.clone()]).await?;
+    let rotating = server(&url, vec![new, old]).await?;
+    let [one, other] = [Visitor::new(&before), Visitor::new(&before)];
+    let both = format!("{}; {}", one.cookie().await?, other.cookie().await?);
+    other.page("/page").await?;
+    for server in [&before, &rotating] {
+        one.push("for one").await?;
+        other.push("for the other").await?;
+        let shown = one.apart(&both)?.at(server).page("/page").await?;
+        assert_eq!(shown, ["for the other"]);
+    }
+    Ok(())
+}
+
 /// Scenario 15.
 #[tokio::test]
 async fn a_forged_cookie_costs_no_statement_and_gets_no_session() -> Result {

@@ -1,6 +1,6 @@
 //! What happens to messages when the session's id changes, or the session ends.
 
-use sqlx::Executor;
+use sqlx::{Executor, postgres::PgPoolOptions};
 
 use crate::support::{HTML, Result, Server, Visitor, database};
 
@@ -89,14 +89,24 @@ async fn messages_never_cross_sessions() -> Result {
 
 /// Scenario 18.
 #[tokio::test]
-async fn the_time_zone_of_the_database_has_no_effect() -> Result {
+async fn the_time_zone_of_a_connection_has_no_effect() -> Result {
     let url = database().await?;
     let server = Server::start_with(&url, |store| store).await?;
-    server
-        .pool
-        .execute("do $$ begin execute format('alter database %I set timezone = ''Asia/Tokyo''', current_database()); end $$")
+    // sqlx says UTC when it connects.
+    let in_the_east = PgPoolOptions::new()
+        .after_connect(|connection, _| {
+            Box::pin(async {
+                connection.execute("set timezone = 'Asia/Tokyo'").await?;
+                Ok(())
+            })
+        })
+        .connect(&url)
         .await?;
-    let east = Server::start_with(&url, |store| store).await?;
+    let east = Server::start_on_pool(in_the_east, |store| store).await?;
+    let zone: String = sqlx::query_scalar("show timezone")
+        .fetch_one(&east.pool)
+        .await?;
+    assert_eq!(zone, "Asia/Tokyo");
     let visitor = Visitor::new(&server);
     visitor.push("hello").await?;
     assert_eq!(visitor.at(&east).page("/page").await?, ["hello"]);

@@ -80,11 +80,22 @@ impl Server {
         url: &str,
         settings: impl Fn(FlashStore) -> FlashStore,
     ) -> Result<Self> {
-        let sessions = PostgresSessionStore::new(pool(url).await?);
-        Self::start_on(sessions, settings, |app, sessions| {
-            app.layer(session_layer(sessions))
-                .layer(SessionCookieLayer::new(Cookie::new("sessionId", ""), []))
-        })
+        Self::start_on_pool(pool(url).await?, settings).await
+    }
+
+    /// On these connections.
+    pub async fn start_on_pool(
+        pool: PgPool,
+        settings: impl Fn(FlashStore) -> FlashStore,
+    ) -> Result<Self> {
+        Self::start_on(
+            PostgresSessionStore::new(pool),
+            settings,
+            |app, sessions| {
+                app.layer(session_layer(sessions))
+                    .layer(SessionCookieLayer::new(Cookie::new("sessionId", ""), []))
+            },
+        )
         .await
     }
 
