@@ -132,12 +132,18 @@ fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAdd
         .collect();
     let mut client = peer.to_canonical();
     for address in forwarded.iter().rev() {
-        let (true, Ok(address)) = (is_trusted(&client), address.trim().parse::<IpAddr>()) else {
+        let (true, Some(address)) = (is_trusted(&client), address_in(address.trim())) else {
             break;
         };
         client = address.to_canonical();
     }
     client
+}
+
+/// Some proxies add the port.
+fn address_in(text: &str) -> Option<IpAddr> {
+    let with_port = || text.parse::<SocketAddr>().map(|address| address.ip());
+    text.parse().or_else(|_| with_port()).ok()
 }
 
 /// Of IPv6 the /64: one household has all of it.
@@ -271,6 +277,8 @@ mod tests {
         assert_eq!(client("9.9.9.9", &chain), "9.9.9.9");
         assert_eq!(client("10.0.0.1", &chain), "2.2.2.2");
         assert_eq!(client("::ffff:10.0.0.1", &chain), "2.2.2.2");
+        let with_ports = headers(&[("x-forwarded-for", "[2001:db8::1]:443, 10.0.0.7:80")]);
+        assert_eq!(client("10.0.0.1", &with_ports), "2001:db8::1");
         assert_eq!(client("10.0.0.1", &headers(&[])), "10.0.0.1");
         assert_eq!(
             client("10.0.0.1", &headers(&[("x-forwarded-for", "nobody")])),

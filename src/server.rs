@@ -20,6 +20,7 @@ use tracing_subscriber::{
 };
 
 use crate::{
+    components::MOST_MESSAGES,
     config::Config,
     metrics,
     protection::PostLimit,
@@ -43,6 +44,12 @@ const GRACE: Duration = Duration::from_secs(8);
 pub async fn run() -> Result<()> {
     let config = Config::from_env()?;
     start_log(&config);
+    if config.is_production() && config.trusted_proxies.is_empty() {
+        tracing::warn!(
+            "TRUSTED_PROXIES is not set: all who come through a proxy share the limit of posts of one client. \
+             Set it to the address of the proxy"
+        );
+    }
     let address = config.leptos.site_addr;
     let listener = TcpListener::bind(address).await.with_context(|| {
         format!(
@@ -55,8 +62,7 @@ pub async fn run() -> Result<()> {
     }
 
     let sessions = PostgresSessionStore::new(pool.clone()).with_idle_expiry(config.idle);
-    // Somebody may try 500 pushes before they look.
-    let messages = FlashStore::new(&sessions).with_max_waiting(500);
+    let messages = FlashStore::new(&sessions).with_max_waiting(MOST_MESSAGES);
     let flash = FlashLayer::new(messages.clone());
     let readiness = Readiness::default();
     let post_limit = PostLimit::new(&config);

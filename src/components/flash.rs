@@ -259,6 +259,9 @@ fn focused_message() -> Option<i64> {
     message.get_attribute("data-flash-id")?.parse().ok()
 }
 
+/// The most that wait in a session: somebody may try that many pushes before they look.
+pub const MOST_MESSAGES: u32 = 500;
+
 /// Without JavaScript: the page comes back without the dismissed message and with the others.
 #[server(name = DismissMessages, prefix = "/api", endpoint = "dismiss_messages")]
 pub async fn dismiss_messages(
@@ -271,6 +274,10 @@ pub async fn dismiss_messages(
     use leptos_flash::Flash;
 
     let flash = Flash::current()?;
+    if messages.len() > MOST_MESSAGES as usize {
+        let error = format!("a page shows {MOST_MESSAGES} messages at most");
+        return Err(AppError::Form(error));
+    }
     let messages: Result<Vec<FlashMessage>, _> = (messages.iter())
         .map(|message| serde_json::from_str(message))
         .collect();

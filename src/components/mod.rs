@@ -5,7 +5,7 @@ mod hydration;
 mod page_head;
 mod site_header;
 
-pub use flash::FlashGroup;
+pub use flash::{FlashGroup, MOST_MESSAGES};
 pub use hydration::{Hydration, has_islands};
 pub use page_head::PageHead;
 pub use site_header::SiteHeader;

@@ -237,6 +237,24 @@ async fn a_form_goes_back_to_its_page_on_this_site_alone(pool: PgPool) -> Result
     Ok(())
 }
 
+#[sqlx::test(migrations = false)]
+async fn a_form_brings_back_no_more_messages_than_a_page_shows(pool: PgPool) -> Result {
+    let visitor = Visitor::start(pool).await?;
+    for (number, status) in [(500, 303), (501, 400)] {
+        let message = r#"{"id":1,"level":"info","text":"","sticky":true}"#;
+        let messages = (0..number).map(|index| (format!("messages[{index}]"), message));
+        let form: Vec<_> = (messages.chain([("dismiss".to_owned(), "none")])).collect();
+        let post = (visitor.client).post(format!("{}/api/dismiss_messages", visitor.base));
+        let answer = post
+            .header("accept", "text/html")
+            .form(&form)
+            .send()
+            .await?;
+        assert_eq!(answer.status().as_u16(), status, "{number} messages");
+    }
+    Ok(())
+}
+
 /// Whatever is sent, it is the sender's mistake or none.
 #[sqlx::test(migrations = false)]
 async fn no_form_makes_the_server_fail(pool: PgPool) -> Result {
