@@ -7,7 +7,9 @@ mod measure;
 mod profile;
 mod report;
 
-use anyhow::Result;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
 use xtask::{command, postgres::Postgres, steps::step, tools::root};
 
 use crate::{contender::Contender, measure::Measured};
@@ -27,27 +29,40 @@ fn main() -> Result<()> {
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let contenders = Contender::start_all(&postgres.url).await?;
-        let mut measured = Measured::default();
-        for round in 1..=ROUNDS {
-            for contender in &contenders {
-                for scenario in load::SCENARIOS {
-                    let figures = measure::turn(contender, scenario).await?;
-                    println!(
-                        "{round}/{ROUNDS} {:14} {:34} {figures}",
-                        contender.name, scenario.name
-                    );
-                    measured.add(contender.name, scenario.name, figures);
-                }
+        tokio::select! {
+            done = measure_all(&postgres.url) => done,
+            () = stopped() => bail!("stopped"),
+        }
+    })
+}
+
+async fn measure_all(postgres: &str) -> Result<()> {
+    let contenders = Contender::start_all(postgres).await?;
+    let mut measured = Measured::default();
+    for round in 1..=ROUNDS {
+        for contender in &contenders {
+            for scenario in load::SCENARIOS {
+                let figures = measure::turn(contender, scenario).await?;
+                println!(
+                    "{round}/{ROUNDS} {:14} {:34} {figures}",
+                    contender.name, scenario.name
+                );
+                measured.add(contender.name, scenario.name, figures);
             }
         }
-        let mut profiles = String::new();
-        for (scenario, name) in [(0, "stranger"), (2, "message")] {
-            let scenario = load::SCENARIOS[scenario];
-            profiles += &profile::write(&contenders[0], scenario, name).await?;
-        }
-        drop(contenders);
-        let growth = growth::measure(&postgres.url).await?;
-        report::write(&measured, &growth, &profiles)
-    })
+    }
+    let mut profiles = String::new();
+    for (scenario, name) in [(0, "stranger"), (2, "message")] {
+        let scenario = load::SCENARIOS[scenario];
+        profiles += &profile::write(&contenders[0], scenario, name).await?;
+    }
+    drop(contenders);
+    let growth = growth::measure(postgres).await?;
+    report::write(&measured, &growth, &profiles)
+}
+
+async fn stopped() {
+    while !command::stopped() {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
