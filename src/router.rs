@@ -36,7 +36,7 @@ use crate::{
     pages::messages::server::hop,
     protection::{BrowserRules, PostLimit, refuse, tell_browser},
     refusals::explain_refusals,
-    session::{cookie_layer, explain_lost_session, session_layer},
+    session::{explain_lost_session, session_layer},
     trace::{LastRequests, note_route, note_session, trace},
 };
 
@@ -112,7 +112,6 @@ pub fn routes(state: &AppState, flash: FlashLayer) -> Router<AppState> {
         // One stack: a router copies all inner layers at each `layer` of its own, for every request.
         .layer(
             ServiceBuilder::new()
-                .layer(cookie_layer(config))
                 .layer(from_fn(explain_lost_session))
                 .layer(session_layer(config, state.session_store.clone()))
                 .layer(from_fn(note_session))
@@ -173,15 +172,13 @@ fn cached<S: Clone>(service: S, value: &'static str) -> SetResponseHeader<S, Hea
 }
 
 async fn readyz(State(state): State<AppState>) -> Result<&'static str, (StatusCode, &'static str)> {
-    let answers = || sqlx::query("select 1").execute(state.session_store.pool());
-    let limit = Duration::from_secs(3);
-    let ready = state.readiness.0.load(Ordering::Relaxed)
-        && matches!(tokio::time::timeout(limit, answers()).await, Ok(Ok(_)));
+    let ready =
+        state.readiness.0.load(Ordering::Relaxed) && state.session_store.is_writable().await;
     match ready {
         true => Ok("ok"),
         false => Err((
             StatusCode::SERVICE_UNAVAILABLE,
-            "the database does not answer",
+            "the database does not answer, or can't be written",
         )),
     }
 }

@@ -4,6 +4,27 @@
 mod message;
 
 #[cfg(feature = "ssr")]
+mod database;
+
+#[cfg(feature = "ssr")]
+mod schema;
+
+#[cfg(feature = "ssr")]
+mod session_store;
+
+#[cfg(feature = "ssr")]
+mod touch;
+
+#[cfg(feature = "ssr")]
+mod visit;
+
+#[cfg(feature = "ssr")]
+mod session_layer;
+
+#[cfg(feature = "ssr")]
+mod caching;
+
+#[cfg(feature = "ssr")]
 mod store;
 
 #[cfg(feature = "ssr")]
@@ -13,16 +34,13 @@ mod sql;
 mod coalesce;
 
 #[cfg(feature = "ssr")]
-mod session_store;
-
-#[cfg(feature = "ssr")]
-mod session_cookie;
-
-#[cfg(feature = "ssr")]
 mod layer;
 
 #[cfg(feature = "ssr")]
 mod delivery;
+
+#[cfg(feature = "ssr")]
+mod listener;
 
 #[cfg(feature = "ssr")]
 mod request;
@@ -59,8 +77,14 @@ pub use provider::{
 pub use {
     error::FlashError,
     layer::{Flash, FlashLayer, FlashService, redirect, redirect_with},
+    listener::{
+        FlashIo, FlashListener, MakeWithConnection, TunedTcpListener, WithConnection,
+        with_connection,
+    },
     purge::purge_every,
-    session_cookie::{SessionCookieLayer, SessionCookieService},
-    session_store::{PostgresSessionStore, created, ends, renew_id},
+    request::is_page_load,
+    session_layer::{SessionLayer, SessionService},
+    session_store::{PostgresSessionStore, created, ends},
     store::{FlashKey, FlashStore},
+    visit::Visit,
 };
