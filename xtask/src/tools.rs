@@ -5,6 +5,7 @@ use std::{
     env, fs,
     path::{Path, PathBuf},
     process::Command,
+    sync::{Mutex, PoisonError},
 };
 
 use anyhow::{Context, Result, bail, ensure};
@@ -269,6 +270,36 @@ fn find(programs: &[&str]) -> Option<String> {
     programs
         .iter()
         .find_map(|name| output(Command::new("sh").args(["-c", "command -v \"$0\"", name])))
+}
+
+
+/// nginx, a proxy that buffers.
+pub fn nginx() -> Result<String> {
+    server("nginx", "nginx-light")
+}
+
+/// PgBouncer, a pool of connections in front of PostgreSQL.
+pub fn pgbouncer() -> Result<String> {
+    server("pgbouncer", "pgbouncer")
+}
+
+/// A server that tests start: the one on the PATH, or the system's package.
+fn server(name: &str, package: &str) -> Result<String> {
+    // Tests that run side by side take turns.
+    static INSTALLING: Mutex<()> = Mutex::new(());
+    let _turn = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
+    // Debian keeps servers in a folder that only root has on the PATH.
+    let find = || {
+        let script = "PATH=$PATH:/usr/sbin; command -v \"$0\"";
+        output(Command::new("sh").args(["-c", script, name]))
+    };
+    if let Some(path) = find() {
+        return Ok(path);
+    }
+    step(&format!("{name}, for a test"), || {
+        apt_install(&[package])?;
+        find().with_context(|| format!("{package} was installed but brought no {name}"))
+    })
 }
 
 fn apt_install(packages: &[&str]) -> Result<()> {
