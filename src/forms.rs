@@ -113,7 +113,7 @@ impl FormState {
         use_context().unwrap_or_default()
     }
 
-    /// A form whose text was cut off, when `error` is [`AppError::TooLarge`].
+    /// Returns the form with what was typed, and with the reason at its field where it is about one.
     pub fn refused(target: &FormTarget, typed: Typed, error: AppError) -> Self {
         let at = |(field, reason): (&str, String)| AppError::field(field, error.status(), reason);
         let located = match &error {
@@ -213,7 +213,7 @@ pub mod server {
     /// The largest form, in bytes: a page's messages come back when one is dismissed.
     pub const MAX_BODY: usize = 256 * 1024;
 
-    /// Most fields of a form that are looked at when it is refused.
+    /// The maximum number of fields that a refused form keeps.
     const MAX_FIELDS: usize = 32;
 
     /// The body of a post: its beginning, when it is larger than [`MAX_BODY`].
