@@ -40,7 +40,7 @@ pub const VARIABLES: [(&str, &str, &str); 19] = [
     (
         "SESSION_DOMAIN",
         "",
-        "A domain whose hosts all get the cookie. Left out, this host alone.",
+        "A domain whose hosts all get the cookie, such as example.com. Left out, this host alone.",
     ),
     (
         "SESSION_SECURE",
@@ -331,7 +331,14 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
 
     fn cookie(&mut self, production: bool) -> CookieConfig {
         let secure = self.value("SESSION_SECURE", "true or false", production);
-        let domain = self.text("SESSION_DOMAIN");
+        let domain = self.choice(
+            "SESSION_DOMAIN",
+            "a domain and nothing else, such as example.com: without https://, port and path, and no \
+             single name such as localhost and no IP address. For those leave SESSION_DOMAIN out: then \
+             this host alone gets the cookie",
+            None,
+            |domain| cookie_domain(domain).map(Some),
+        );
         let same_site = self.choice(
             "SESSION_SAME_SITE",
             "lax, strict or none",
@@ -352,11 +359,12 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
         }
         let name = self.choice(
             "SESSION_NAME",
-            "letters, digits, - and _",
+            "1 to 64 letters, digits, - and _, and begin without __: production adds its own prefix",
             "sessionId".to_owned(),
             |name| {
                 let safe = |char: char| char.is_ascii_alphanumeric() || matches!(char, '-' | '_');
-                name.chars().all(safe).then(|| name.to_owned())
+                let fits = name.len() <= 64 && !name.starts_with("__") && name.chars().all(safe);
+                fits.then(|| name.to_owned())
             },
         );
         // A browser takes it only with `Secure`, from the root path, and `__Host-` without a domain:
@@ -373,6 +381,21 @@ impl<F: Fn(&str) -> Option<String>> Reader<F> {
             same_site,
         }
     }
+}
+
+/// Returns the domain when a browser takes it as the attribute of a cookie, without the dot in front
+/// that browsers ignore (RFC 6265, 5.2.3). One whose last label begins with a digit is an address.
+fn cookie_domain(text: &str) -> Option<String> {
+    let domain = text.strip_prefix('.').unwrap_or(text).to_ascii_lowercase();
+    let is_label = |label: &str| {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        (1..=63).contains(&label.len()) && label.bytes().all(fits)
+    };
+    let (_, last) = domain.rsplit_once('.')?;
+    let fits = domain.len() <= 253
+        && domain.split('.').all(is_label)
+        && last.starts_with(|first: char| first.is_ascii_alphabetic());
+    fits.then_some(domain)
 }
 
 /// A network, or an address alone.
@@ -438,6 +461,71 @@ mod tests {
             config(&shared).expect("valid").cookie.name,
             "__Secure-sessionId"
         );
+    }
+
+    #[test]
+    fn a_domain_that_no_browser_takes_is_refused_with_the_cure() {
+        let long = format!("{}.example.com", "x".repeat(64));
+        for domain in [
+            "https://example.com",
+            "example.com:8443",
+            "a b",
+            "example.com/",
+            "example..com",
+            "..example.com",
+            "example.com.",
+            ".",
+            "localhost",
+            ".com",
+            "127.0.0.1",
+            "1.2.3.0x4",
+            "::1",
+            "[::1]",
+            "*.example.com",
+            "example.com; Secure",
+            "example.com, example.org",
+            "bücher.example",
+            &long,
+        ] {
+            let complaint = complaint(&[("SESSION_DOMAIN", domain)]);
+            for words in ["SESSION_DOMAIN", domain, "such as example.com", "leave"] {
+                assert!(complaint.contains(words), "{words} in {complaint}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_domain_is_taken_as_browsers_take_it() {
+        for (written, domain) in [
+            ("example.com", "example.com"),
+            (".Example.COM", "example.com"),
+            ("xn--bcher-kva.example", "xn--bcher-kva.example"),
+            ("a_b.example.co.uk", "a_b.example.co.uk"),
+        ] {
+            let variables = [URL, ("SESSION_SECRET", SECRET), ("SESSION_DOMAIN", written)];
+            let cookie = config(&variables).expect("valid").cookie;
+            assert_eq!(cookie.domain.as_deref(), Some(domain));
+        }
+    }
+
+    #[test]
+    fn a_cookie_whose_name_no_browser_takes_is_refused() {
+        let long = "x".repeat(65);
+        for name in [
+            "a;b",
+            "a=b",
+            "naïve",
+            "a\tb",
+            "__Host-id",
+            "__secure-id",
+            &long,
+        ] {
+            let complaint = complaint(&[("SESSION_NAME", name)]);
+            assert!(complaint.contains("SESSION_NAME"), "{complaint}");
+        }
+        let empty = [URL, ("SESSION_SECRET", SECRET), ("SESSION_NAME", " ")];
+        let cookie = config(&empty).expect("as if it were not set").cookie;
+        assert_eq!(cookie.name, "sessionId");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 pub mod app;
 pub mod components;
 pub mod error;
+pub mod forms;
 pub mod pages;
 pub mod race;
 mod site_files;
@@ -11,8 +12,6 @@ mod site_files;
 pub mod commands;
 #[cfg(feature = "ssr")]
 pub mod config;
-#[cfg(feature = "ssr")]
-mod forms;
 #[cfg(feature = "ssr")]
 mod metrics;
 #[cfg(feature = "ssr")]

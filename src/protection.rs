@@ -22,22 +22,21 @@ use uuid::Uuid;
 
 use crate::{config::Config, error::AppError};
 
-/// Refuses what must not get in: headers that no browser sends, and of requests that change something
-/// those from another site and those over the limit of their client address.
-pub async fn refuse(State(limit): State<PostLimit>, request: Request, next: Next) -> Response {
+/// Returns the refusal of a request that must not get in: one with headers that no browser sends, and
+/// of those that change something one from another site or over the limit of its client address.
+pub fn refusal_of(request: &Request, limit: &PostLimit) -> Option<Response> {
     if are_too_large(request.headers()) {
-        return AppError::Headers.into_response();
+        return Some(AppError::Headers.into_response());
     }
-    if !is_safe(request.method()) {
-        if !is_same_origin(request.headers()) {
-            return AppError::CrossSite.into_response();
-        }
-        if let Err(seconds) = limit.check(&request) {
-            let wait = [(header::RETRY_AFTER, seconds.to_string())];
-            return (wait, AppError::TooManyPosts).into_response();
-        }
+    if is_safe(request.method()) {
+        return None;
     }
-    next.run(request).await
+    if !is_same_origin(request.headers()) {
+        return Some(AppError::CrossSite.into_response());
+    }
+    let seconds = limit.check(request).err()?;
+    let wait = [(header::RETRY_AFTER, seconds.to_string())];
+    Some((wait, AppError::TooManyPosts).into_response())
 }
 
 /// The most bytes of a request's headers, names and values together.

@@ -2,10 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::forms;
+
 /// Where officials stand, in their order. The last is the finish.
 pub const CHECKPOINTS: [&str; 4] = ["The bridge", "The hill", "The forest", "The finish"];
 
-/// The longest name on a bib, in characters.
+/// The longest name on a bib, in UTF-16 code units, as `maxlength` counts it.
 pub const MAX_NAME: usize = 40;
 
 /// A race under way or finished, as it is kept in the session.
@@ -56,7 +58,7 @@ impl Race {
 
 /// Whether it can be printed on a bib.
 pub fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.chars().count() <= MAX_NAME && !name.contains(char::is_control)
+    !name.is_empty() && forms::length(name) <= MAX_NAME && !name.contains(char::is_control)
 }
 
 /// Minutes, seconds, tenths: `3:07.4`.
@@ -106,7 +108,17 @@ mod tests {
     #[test]
     fn a_name_can_be_printed_on_a_bib() {
         assert!(is_name("Ada 🏃") && is_name(&"x".repeat(MAX_NAME)));
-        for name in ["", "a\0b", "a\nb", &"x".repeat(MAX_NAME + 1)] {
+        assert!(
+            is_name(&"🏃".repeat(MAX_NAME / 2)),
+            "as many as the browser allows"
+        );
+        for name in [
+            "",
+            "a\0b",
+            "a\nb",
+            &"x".repeat(MAX_NAME + 1),
+            &"🏃".repeat(MAX_NAME),
+        ] {
             assert!(!is_name(name), "{name:?}");
         }
     }

@@ -2,32 +2,57 @@
 
 use axum::{
     Json,
-    body::Body,
+    body::{Body, to_bytes},
     extract::{Request, State},
-    http::{HeaderMap, StatusCode, Uri, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use leptos::{nonce::Nonce, prelude::*};
+use leptos::{nonce::Nonce, prelude::*, server_fn::error::SERVER_FN_ERROR_HEADER};
 
-use crate::{app::shell, error::AppError, router::AppState};
+use crate::{
+    app::shell,
+    error::AppError,
+    forms::{
+        FormState, FormTarget,
+        server::{MAX_BODY, SentForm},
+    },
+    protection::{PostLimit, refusal_of},
+    router::AppState,
+};
 
-/// Gives an answer that an `AppError` became its page, with the status and headers that it has.
+/// Answers a request within the time limit, and gives each refusal and failure its page, with the
+/// status and headers that it has: the page that the form is on, with what was typed, else a page
+/// with a sentence. A script gets JSON.
+///
+/// The form is read here, so that it is there whatever refuses it.
 pub async fn explain_refusals(
-    State(state): State<AppState>,
+    State((state, limit)): State<(AppState, PostLimit)>,
     request: Request,
     next: Next,
 ) -> Response {
     let asked = request.uri().clone();
     let nonce = request.extensions().get::<Nonce>().cloned();
     let by_hydrated_code = is_by_hydrated_code(request.headers());
-    let response = next.run(request).await;
-    let Some(error) = response.extensions().get::<AppError>().cloned() else {
+    let target =
+        FormTarget::at(asked.path()).filter(|target| target.has_fields() && is_form(&request));
+    let mut form = SentForm::default();
+    let answering = answer(&limit, &mut form, request, next);
+    let response = tokio::time::timeout(state.config.request_timeout, answering)
+        .await
+        .unwrap_or_else(|_| AppError::TooSlow.into_response());
+    let Some(error) = error_of(&response, &asked) else {
         return response;
     };
-    let explanation = match by_hydrated_code {
-        true => Json(&error).into_response(),
-        false => page(state, asked, nonce, error).await,
+    let explanation = if by_hydrated_code {
+        Json(&error).into_response()
+    } else if let Some(target) = target {
+        let form = FormState::refused(target, form.typed(target), error);
+        let context = move || provide_context(form.clone());
+        page(state, target.page, nonce, context).await
+    } else {
+        let context = move || provide_context(error.clone());
+        page(state, asked.path(), nonce, context).await
     };
     let (refusal, _) = response.into_parts();
     let (mut answer, body) = explanation.into_parts();
@@ -41,17 +66,82 @@ pub async fn explain_refusals(
     Response::from_parts(answer, body)
 }
 
+async fn answer(limit: &PostLimit, form: &mut SentForm, request: Request, next: Next) -> Response {
+    // First, so that a form that is too large counts.
+    let refusal = refusal_of(&request, limit);
+    if request.method() != Method::POST {
+        return match refusal {
+            Some(refusal) => refusal,
+            None => next.run(request).await,
+        };
+    }
+    let (parts, body) = request.into_parts();
+    let read = form.read(body).await;
+    match (refusal, read) {
+        (Some(refusal), _) => refusal,
+        (None, Err(error)) => error.into_response(),
+        (None, Ok(())) => next.run(Request::from_parts(parts, form.body())).await,
+    }
+}
+
+/// Returns why a request was refused or failed; that of a router's own answer has no words yet.
+fn error_of(response: &Response, asked: &Uri) -> Option<AppError> {
+    if let Some(error) = response.extensions().get::<AppError>() {
+        return Some(error.clone());
+    }
+    let (status, headers) = (response.status(), response.headers());
+    let is_failure = status.is_client_error() || status.is_server_error();
+    let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let is_bare = kind.is_none_or(|kind| kind.starts_with(b"text/plain"))
+        && !headers.contains_key(SERVER_FN_ERROR_HEADER);
+    (is_failure && is_bare).then(|| of_the_router(status, asked.path()))
+}
+
+fn of_the_router(status: StatusCode, path: &str) -> AppError {
+    let text = match status {
+        StatusCode::NOT_FOUND => return AppError::NotFound,
+        StatusCode::METHOD_NOT_ALLOWED if path.starts_with("/api/") => {
+            "Forms are sent to this address. It can't be opened as a page."
+        }
+        StatusCode::METHOD_NOT_ALLOWED => "This address is a page. Forms can't be sent to it.",
+        StatusCode::BAD_REQUEST => "The address can't be read. Please check how it is spelt.",
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => "This kind of form can't be read.",
+        status if status.is_client_error() => "This request can't be answered.",
+        _ => return AppError::Internal,
+    };
+    AppError::Message {
+        status: status.as_u16(),
+        text: text.to_owned(),
+    }
+}
+
 /// Whether a server function is called by a script; a form's answer is a page.
-pub fn is_by_hydrated_code(headers: &HeaderMap) -> bool {
+fn is_by_hydrated_code(headers: &HeaderMap) -> bool {
     let accept = headers
         .get(header::ACCEPT)
         .and_then(|accept| accept.to_str().ok());
     accept.is_some_and(|accept| accept.contains("application/json"))
 }
 
-async fn page(state: AppState, asked: Uri, nonce: Option<Nonce>, error: AppError) -> Response {
+fn is_form(request: &Request) -> bool {
+    let kind = request.headers().get(header::CONTENT_TYPE);
+    let is_form = kind.is_some_and(|kind| {
+        let form = b"application/x-www-form-urlencoded";
+        kind.as_bytes()
+            .get(..form.len())
+            .is_some_and(|kind| kind.eq_ignore_ascii_case(form))
+    });
+    request.method() == Method::POST && is_form
+}
+
+async fn page(
+    state: AppState,
+    path: &str,
+    nonce: Option<Nonce>,
+    context: impl Fn() + Clone + Send + Sync + 'static,
+) -> Response {
     let context = move || {
-        provide_context(error.clone());
+        context();
         if let Some(nonce) = nonce.clone() {
             provide_context(nonce);
         }
@@ -59,8 +149,49 @@ async fn page(state: AppState, asked: Uri, nonce: Option<Nonce>, error: AppError
     let render = leptos_axum::render_app_async_with_context(context, move || {
         shell(state.config.leptos.clone())
     });
-    let request = Request::get(asked).body(Body::empty()).unwrap_or_default();
+    let request = Request::get(path).body(Body::empty()).unwrap_or_default();
     render(request).await.into_response()
+}
+
+/// Makes the error of a server function, when a form was sent to it, a refusal with its own status.
+/// Leptos would redirect to the form with the error in the address (server_fn 0.8, `ServerFn::run_on_server`).
+pub async fn refuse_failed_forms(mut request: Request, next: Next) -> Response {
+    if request.method() != Method::POST || is_by_hydrated_code(request.headers()) {
+        return next.run(request).await;
+    }
+    let headers = request.headers_mut();
+    headers.insert(header::ACCEPT, HeaderValue::from_static("text/html"));
+    if let Some(page) = page_of_refused_form(headers) {
+        headers.insert(header::REFERER, HeaderValue::from_static(page));
+    }
+    let response = next.run(request).await;
+    if !response.headers().contains_key(SERVER_FN_ERROR_HEADER) {
+        return response;
+    }
+    let (head, body) = response.into_parts();
+    let body = to_bytes(body, MAX_BODY).await.unwrap_or_default();
+    let error: AppError = serde_json::from_slice(&body).unwrap_or_else(|_| of_the_library(&body));
+    let mut refusal = error.into_response();
+    // The handle of the flash messages, for tests.
+    refusal.extensions_mut().extend(head.extensions);
+    refusal
+}
+
+/// A refused form has the address that it was sent to. Returns the page that it is on, for the forms
+/// that go back to where they came from.
+fn page_of_refused_form(headers: &HeaderMap) -> Option<&'static str> {
+    let referer: Uri = headers.get(header::REFERER)?.to_str().ok()?.parse().ok()?;
+    Some(FormTarget::at(referer.path())?.page)
+}
+
+/// leptos-flash's own server function writes its errors as `kind|text` (server_fn 0.8, error.rs).
+fn of_the_library(body: &[u8]) -> AppError {
+    match body.split(|byte| *byte == b'|').next() {
+        Some(b"Args" | b"MissingArg" | b"Deserialization") => {
+            AppError::Form("a field is missing or of the wrong kind".to_owned())
+        }
+        _ => AppError::Internal,
+    }
 }
 
 impl IntoResponse for AppError {

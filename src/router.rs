@@ -6,36 +6,35 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
 use axum::{
     Router,
-    extract::{FromRef, Request, State},
+    extract::{FromRef, RawQuery, State},
     http::{HeaderValue, StatusCode, Uri, header, request::Parts},
-    middleware::{Next, from_fn, from_fn_with_state},
-    response::{IntoResponse, Response},
+    middleware::{from_fn, from_fn_with_state, map_response},
+    response::{IntoResponse, Redirect, Response},
     routing::get,
 };
 use leptos::{config::LeptosOptions, nonce::Nonce, prelude::*};
-use leptos_axum::{LeptosRoutes, file_and_error_handler_with_context, generate_route_list};
+use leptos_axum::{
+    AxumRouteListing, LeptosRoutes, file_and_error_handler_with_context, generate_route_list,
+};
 use leptos_flash::{FlashLayer, PostgresSessionStore};
-use tower::{Layer, ServiceBuilder};
+use tower::ServiceBuilder;
 use tower_http::{
     catch_panic::CatchPanicLayer,
     services::{ServeDir, ServeFile},
-    set_header::{SetResponseHeader, SetResponseHeaderLayer},
 };
 
 use crate::{
     app::{App, shell},
     config::Config,
     error::AppError,
-    forms::explain_failed_forms,
     page_cache::{PageCache, answer_strangers, render_once},
     pages::messages::server::hop,
-    protection::{BrowserRules, PostLimit, refuse, tell_browser},
-    refusals::explain_refusals,
+    protection::{BrowserRules, PostLimit, tell_browser},
+    refusals::{explain_refusals, refuse_failed_forms},
     session::{explain_lost_session, session_layer},
     trace::{LastRequests, note_route, note_session, trace},
 };
@@ -88,8 +87,9 @@ impl Readiness {
     }
 }
 
-/// The pages, the files and the health. The last layer is the outermost: a request for a page passes
-/// the session, then the flash messages, then the pages that are rendered once, then the forms. Files and health need none of them.
+/// The pages and the files. The last layer is the outermost: a request for a page passes the session,
+/// then the flash messages, then the pages that are rendered once, then the forms. Files need none of
+/// them.
 pub fn routes(state: &AppState, flash: FlashLayer) -> Router<AppState> {
     let config = &state.config;
     let shell_of = {
@@ -103,11 +103,22 @@ pub fn routes(state: &AppState, flash: FlashLayer) -> Router<AppState> {
             provide_nonce_of_request();
         }
     };
+    let context_of_no_page = {
+        let context = context.clone();
+        move || {
+            context();
+            // Leptos would render a page for an address such as `/race//`, with 404.
+            provide_context(AppError::NotFound);
+        }
+    };
+    let list = generate_route_list(App);
+    let addresses_with_slash = without_trailing_slash(&list);
     let pages = Router::new()
         .route("/messages/hop/{hop}", get(hop))
-        .leptos_routes_with_context(state, generate_route_list(App), context.clone(), shell_of)
+        .leptos_routes_with_context(state, list, context, shell_of)
         .fallback(file_and_error_handler_with_context::<AppState, _>(
-            context, shell,
+            context_of_no_page,
+            shell,
         ))
         // One stack: a router copies all inner layers at each `layer` of its own, for every request.
         .layer(
@@ -117,11 +128,14 @@ pub fn routes(state: &AppState, flash: FlashLayer) -> Router<AppState> {
                 .layer(from_fn(note_session))
                 .layer(flash)
                 .layer(from_fn_with_state(state.clone(), render_once))
-                .layer(from_fn(explain_failed_forms)),
+                .layer(from_fn(refuse_failed_forms)),
         );
 
     let site = config.leptos.site_root.to_string();
     let files = ServeDir::new(format!("{site}/pkg"))
+        .precompressed_br()
+        .precompressed_gzip();
+    let favicon = ServeFile::new(format!("{site}/favicon.svg"))
         .precompressed_br()
         .precompressed_gzip();
     let for_files = match config.leptos.hash_files {
@@ -129,16 +143,39 @@ pub fn routes(state: &AppState, flash: FlashLayer) -> Router<AppState> {
         true => "public, max-age=31536000, immutable",
         false => "no-cache",
     };
-    let favicon = ServeFile::new(format!("{site}/favicon.svg"));
-    Router::new()
-        .route("/healthz", get("ok"))
-        .route("/readyz", get(readyz))
-        .nest_service("/pkg", cached(files, for_files))
-        .route_service("/favicon.svg", cached(favicon, "public, max-age=86400"))
+    let files = Router::new().nest_service("/pkg", files);
+    let favicon = Router::new().route_service("/favicon.svg", favicon);
+    assets(files, for_files)
+        .merge(assets(favicon, "public, max-age=86400"))
+        .merge(addresses_with_slash)
         .merge(pages)
 }
 
-/// What goes around all routes: it may refuse a request, and it explains each refusal and failure.
+/// Redirects `/race/` to `/race`, and so for each page.
+fn without_trailing_slash(pages: &[AxumRouteListing]) -> Router<AppState> {
+    let paths = pages.iter().map(AxumRouteListing::path);
+    paths
+        .filter(|path| *path != "/")
+        .fold(Router::new(), |router, path| {
+            let page = path.to_owned();
+            let redirect = move |RawQuery(query): RawQuery| {
+                let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+                std::future::ready(Redirect::permanent(&format!("{page}{query}")))
+            };
+            router.route(&format!("{path}/"), get(redirect))
+        })
+}
+
+/// What tells orchestrators how the program is; its failures are for them, not for people.
+fn health() -> Router<AppState> {
+    Router::new()
+        .route("/healthz", get("ok"))
+        .route("/readyz", get(readyz))
+        .layer(from_fn(note_route))
+}
+
+/// What goes around all routes: it may refuse a request, and it explains each refusal and failure. The
+/// health is added here.
 pub fn protected(routes: Router<AppState>, state: AppState, post_limit: PostLimit) -> Router {
     let config = &state.config;
     let around_routes = ServiceBuilder::new()
@@ -147,14 +184,18 @@ pub fn protected(routes: Router<AppState>, state: AppState, post_limit: PostLimi
         .layer(from_fn_with_state(state.clone(), answer_strangers));
     let of_each_route = ServiceBuilder::new()
         .layer(from_fn(note_route))
-        .layer(from_fn_with_state(state.clone(), explain_refusals))
+        .layer(from_fn_with_state(
+            (state.clone(), post_limit),
+            explain_refusals,
+        ))
         .layer(CatchPanicLayer::custom(|_| {
             AppError::Internal.into_response()
-        }))
-        .layer(from_fn_with_state(post_limit, refuse))
-        .layer(from_fn_with_state(config.request_timeout, limit_time));
+        }));
     // A router copies the layers of a route for every request; those around it copy a pointer.
-    let routes = routes.layer(of_each_route).with_state(state);
+    let routes = routes
+        .layer(of_each_route)
+        .merge(health())
+        .with_state(state);
     Router::new().fallback_service(around_routes.service(routes))
 }
 
@@ -166,9 +207,20 @@ fn provide_nonce_of_request() {
     }
 }
 
-fn cached<S: Clone>(service: S, value: &'static str) -> SetResponseHeader<S, HeaderValue> {
-    SetResponseHeaderLayer::overriding(header::CACHE_CONTROL, HeaderValue::from_static(value))
-        .layer(service)
+/// Files, and how long they may be kept; which bytes they are depends on the encodings that a browser
+/// takes. An error is never kept: the file may be there in a moment, on another instance already.
+fn assets(files: Router<AppState>, lifetime: &'static str) -> Router<AppState> {
+    files.layer(map_response(move |mut response: Response| {
+        let lifetime = match response.status() {
+            StatusCode::OK | StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED => lifetime,
+            _ => "no-store",
+        };
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(lifetime));
+        let encodings = HeaderValue::from_static("accept-encoding");
+        headers.insert(header::VARY, encodings);
+        std::future::ready(response)
+    }))
 }
 
 async fn readyz(State(state): State<AppState>) -> Result<&'static str, (StatusCode, &'static str)> {
@@ -181,11 +233,6 @@ async fn readyz(State(state): State<AppState>) -> Result<&'static str, (StatusCo
             "the database does not answer, or can't be written",
         )),
     }
-}
-
-async fn limit_time(State(limit): State<Duration>, request: Request, next: Next) -> Response {
-    let answer = tokio::time::timeout(limit, next.run(request)).await;
-    answer.unwrap_or_else(|_| AppError::TooSlow.into_response())
 }
 
 /// Redirects to the page that a form was on, with a `fragment` such as `#part`.

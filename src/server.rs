@@ -25,8 +25,10 @@ use crate::{
     components::MOST_MESSAGES,
     config::Config,
     metrics,
+    pages::messages::server::MAX_MESSAGE,
     protection::PostLimit,
     router::{AppState, Readiness, protected, routes},
+    site_files::SiteFiles,
     trace::StatementLayer,
 };
 
@@ -42,9 +44,11 @@ const GRACE: Duration = Duration::from_secs(8);
 /// Runs until SIGTERM or Ctrl-C.
 ///
 /// # Errors
-/// A variable is missing or wrong, a port is taken. The error says what to do.
+/// A variable is missing or wrong, the site's files are missing, a port is taken. The error says
+/// what to do.
 pub async fn run() -> Result<()> {
     let config = Config::from_env()?;
+    SiteFiles::find(&config.leptos).map_err(anyhow::Error::msg)?;
     start_log(&config);
     if config.is_production() && config.trusted_proxies.is_empty() {
         tracing::warn!(
@@ -66,6 +70,7 @@ pub async fn run() -> Result<()> {
     let sessions = PostgresSessionStore::new(pool.clone()).with_idle_expiry(config.idle);
     let messages = FlashStore::new(&sessions)
         .with_max_waiting(MOST_MESSAGES)
+        .with_max_bytes(MAX_MESSAGE)
         // A page may take as long as a request.
         .with_lease(config.request_timeout + Duration::from_secs(10));
     let flash = FlashLayer::new(messages.clone());

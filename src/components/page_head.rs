@@ -3,7 +3,7 @@ use leptos_meta::{Meta, Title};
 
 /// What a browser's tab and a search engine say of a page.
 #[component]
-pub fn PageHead(title: &'static str, description: &'static str) -> impl IntoView {
+pub fn PageHead(#[prop(into)] title: String, description: &'static str) -> impl IntoView {
     view! {
         <Title text=title />
         <Meta name="description" content=description />

@@ -27,7 +27,7 @@ pub fn SiteHeader() -> impl IntoView {
 }
 
 /// The path of the page that is rendered.
-pub(super) fn page_path() -> Option<String> {
+pub fn page_path() -> Option<String> {
     let url = use_context::<RequestUrl>()?;
     Some(url.parse().ok()?.path().to_owned())
 }

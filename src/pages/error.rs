@@ -1,6 +1,10 @@
 use leptos::prelude::*;
 
-use crate::{components::PageHead, error::AppError};
+use crate::{
+    components::{PageHead, page_path},
+    error::AppError,
+    forms::FormTarget,
+};
 
 /// What went wrong, in a sentence, and the way back.
 #[component]
@@ -10,6 +14,11 @@ pub fn ErrorPage(error: AppError) -> impl IntoView {
         400..500 => "That didn't work",
         _ => "We stumbled",
     };
+    let form = page_path().and_then(|path| FormTarget::at(&path));
+    let (back, words) = match form {
+        Some(form) => (form.page, "Back to the form"),
+        None => ("/", "Back to the start"),
+    };
     view! {
         <PageHead title=heading description="Something did not work as it should." />
         <h1 tabindex="-1">{heading}</h1>
@@ -18,7 +27,7 @@ pub fn ErrorPage(error: AppError) -> impl IntoView {
         {(error != AppError::NotFound)
             .then(|| view! { <p>"Messages that wait for you are kept for the next page."</p> })}
         <p>
-            <a class="button" href="/">"Back to the start"</a>
+            <a class="button" href=back>{words}</a>
         </p>
     }
 }

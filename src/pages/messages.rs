@@ -1,7 +1,14 @@
 use leptos::{prelude::*, server_fn::ServerFn};
 use leptos_flash::{Level, send_form};
 
-use crate::{components::PageHead, error::AppError};
+use crate::{
+    components::{ErrorSummary, FieldError, PageHead},
+    error::AppError,
+    forms::FormState,
+};
+
+/// The longest text of a message, in UTF-16 code units, as `maxlength` counts it.
+pub const MAX_TEXT: usize = 2000;
 
 /// `/messages`: the desk, where every kind of message can be tried.
 #[component]
@@ -29,56 +36,89 @@ pub fn MessagesPage() -> impl IntoView {
             "The server function fails; its message waits for your next page.",
         ),
     ];
+    let form = FormState::current();
+    let is_level = |level: &str| match form.value("level").as_str() {
+        "" => level == "info",
+        typed => level == typed,
+    };
+    let is_on = |field: &str| form.is_checked(field, "true");
     view! {
         <PageHead
-            title="Messages"
+            title=form.title("Messages")
             description="Try every kind of flash message: all levels, sticky ones, over redirects, from failures, without a page load."
         />
+        <ErrorSummary error=form.error() />
         <h1 tabindex="-1">"Messages"</h1>
         <p class="lead">
             "Write a note to your own next page. The server stores it, answers with a redirect, and
             the page that follows shows it once."
         </p>
         <form class="form" method="post" action=PushMessage::PATH>
-            <fieldset class="choices">
+            <fieldset class="choices" aria-describedby=form.described_by("level", None)>
                 <legend>"Level"</legend>
+                <FieldError field="level" reason=form.reason("level") />
                 {levels
                     .map(|(level, word)| {
                         view! {
                             <label>
-                                <input type="radio" name="level" value=level checked=level == "info" />
+                                <input
+                                    id=(level == "info").then_some("level")
+                                    type="radio"
+                                    name="level"
+                                    value=level
+                                    checked=is_level(level)
+                                    aria-invalid=form.invalid("level")
+                                />
                                 {word}
                             </label>
                         }
                     })}
             </fieldset>
             <label for="own_level">"Or a level of your own"</label>
+            <FieldError field="own_level" reason=form.reason("own_level") />
             <input
                 id="own_level"
                 name="own_level"
+                value=form.value("own_level")
                 maxlength=Level::MAX_NAME
                 pattern="[A-Za-z][A-Za-z0-9_\\-]*"
                 placeholder="checkpoint"
                 autocomplete="off"
-                aria-describedby="own_level_rule"
+                aria-invalid=form.invalid("own_level")
+                aria-describedby=form.described_by("own_level", Some("own_level_rule"))
             />
             <p class="hint" id="own_level_rule">
                 "A letter, then letters, digits, - and _: it becomes a CSS class."
             </p>
             <label for="text">"Text"</label>
-            <textarea id="text" name="text" rows="3" required maxlength="2000"></textarea>
+            <FieldError field="text" reason=form.reason("text") />
+            <textarea
+                id="text"
+                name="text"
+                rows="3"
+                required
+                maxlength=MAX_TEXT
+                aria-invalid=form.invalid("text")
+                aria-describedby=form.described_by("text", None)
+                inner_html=form.textarea("text")
+            ></textarea>
             <fieldset class="choices">
                 <legend>"And"</legend>
                 <label>
-                    <input type="checkbox" name="sticky" value="true" />
+                    <input type="checkbox" name="sticky" value="true" checked=is_on("sticky") />
                     "stays until it is dismissed"
                 </label>
                 <label>
-                    <input type="checkbox" name="auto_dismiss" value="true" />
+                    <input
+                        type="checkbox"
+                        name="auto_dismiss"
+                        value="true"
+                        checked=is_on("auto_dismiss")
+                    />
                     "leaves by itself: a note or a success without a link"
                 </label>
                 <label>
-                    <input type="checkbox" name="link" value="true" />
+                    <input type="checkbox" name="link" value="true" checked=is_on("link") />
                     "with a link to the race"
                 </label>
             </fieldset>
@@ -128,14 +168,16 @@ pub async fn push_message(
     #[server(default)] auto_dismiss: bool,
     #[server(default)] link: bool,
 ) -> Result<(), AppError> {
-    use leptos_flash::{FlashError, FlashMessage};
+    use leptos_flash::{FlashMessage, InvalidLevel};
 
-    let level = if own_level.is_empty() {
-        level
+    let (field, level) = if own_level.is_empty() {
+        ("level", level)
     } else {
-        own_level
+        ("own_level", own_level)
     };
-    let mut message = FlashMessage::new(level.parse().map_err(FlashError::from)?, text);
+    let invalid = |error: InvalidLevel| AppError::field(field, 422, error);
+    let level = level.parse().map_err(invalid)?;
+    let mut message = FlashMessage::new(level, server::text_of_message(&text)?);
     if auto_dismiss {
         message = message.auto_dismiss();
     }
@@ -145,7 +187,7 @@ pub async fn push_message(
     if link {
         message = message.link("/race", "To the race");
     }
-    server::redirect_with("/messages", message).await
+    server::push_typed(message).await
 }
 
 #[server(name = PushFive, prefix = "/api", endpoint = "push_five")]
@@ -175,7 +217,35 @@ pub mod server {
     use leptos_flash::{Flash, FlashError, FlashMessage, Level};
     use tower_sessions::Session;
 
-    use super::AppError;
+    use super::{AppError, MAX_TEXT};
+    use crate::forms::{length, with_line_feeds};
+
+    /// The most bytes of a message, for the store of the messages: any text that the form allows has
+    /// fewer, 3 for each UTF-16 code unit, and there is room for a link.
+    pub const MAX_MESSAGE: usize = 3 * MAX_TEXT + 1024;
+
+    /// Returns a text that was typed, as it is stored.
+    pub fn text_of_message(typed: &str) -> Result<String, AppError> {
+        let text = with_line_feeds(typed);
+        let length = length(&text);
+        if length > MAX_TEXT {
+            let reason =
+                format!("The text is too long: {length} characters where {MAX_TEXT} are allowed.");
+            return Err(AppError::field("text", 413, reason));
+        }
+        Ok(text)
+    }
+
+    /// Pushes what was typed, and goes to its page. A fault of the text is told beside its field.
+    pub async fn push_typed(message: FlashMessage) -> Result<(), AppError> {
+        let pushed = leptos_flash::redirect_with("/messages", message).await;
+        pushed.map_err(|error| match error {
+            FlashError::EmptyText | FlashError::NulCharacter | FlashError::TooLong { .. } => {
+                AppError::field("text", error.status().as_u16(), error.public_text())
+            }
+            error => error.into(),
+        })
+    }
 
     pub async fn redirect_with(path: &str, message: FlashMessage) -> Result<(), AppError> {
         Ok(leptos_flash::redirect_with(path, message).await?)
@@ -201,24 +271,24 @@ pub mod server {
         Ok(leptos_flash::redirect("/messages")?)
     }
 
-    /// `/messages/hop/{hop}`: a redirect that adds a message, twice.
-    /// Without a session it adds none: a link to it must not start one.
+    /// `/messages/hop/{hop}`: a redirect that adds a message, twice. It adds none
+    /// - without a session: a link to it must not start one;
+    /// - unless a page is loaded: a `HEAD` or a prefetch changes nothing.
     pub async fn hop(
         Path(hop): Path<u8>,
         session: Session,
         flash: Flash,
-    ) -> Result<Redirect, FlashError> {
-        if session.id().is_none() {
-            return Ok(Redirect::to("/messages"));
-        }
+    ) -> Result<Redirect, AppError> {
         let to = if hop == 1 {
             "/messages/hop/2"
         } else {
             "/messages"
         };
-        flash
-            .redirect(to, FlashMessage::info(format!("From redirect {hop}.")))
-            .await
+        if session.id().is_none() || !flash.is_page_load() {
+            return Ok(Redirect::to(to));
+        }
+        let message = FlashMessage::info(format!("From redirect {hop}."));
+        Ok(flash.redirect(to, message).await?)
     }
 
     pub async fn push_and_fail() -> Result<(), AppError> {

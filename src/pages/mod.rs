@@ -3,8 +3,8 @@
 mod error;
 mod home;
 pub mod messages;
-mod race;
-mod session;
+pub mod race;
+pub mod session;
 
 pub use error::{ErrorPage, Failed, NotFoundPage};
 pub use home::HomePage;

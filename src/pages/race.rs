@@ -1,8 +1,9 @@
 use leptos::{either::EitherOf4, prelude::*, server_fn::ServerFn};
 
 use crate::{
-    components::PageHead,
+    components::{ErrorSummary, FieldError, PageHead},
     error::AppError,
+    forms::FormState,
     pages::Failed,
     race::{CHECKPOINTS, MAX_NAME, Race, clock},
 };
@@ -10,19 +11,27 @@ use crate::{
 /// `/race`: pick up a bib, pass the checkpoints in their order, finish, leave.
 #[component]
 pub fn RacePage() -> impl IntoView {
+    let form = FormState::current();
+    let race = if form.is_refused() {
+        view! { <Start form=form.clone() /> }.into_any()
+    } else {
+        view! { <Suspense>{Suspend::new(async { show(current_race().await) })}</Suspense> }
+            .into_any()
+    };
     view! {
         <PageHead
-            title="The race"
+            title=form.title("The race")
             description="Pick up a bib, pass the checkpoints in their order, and see what the session notes of you."
         />
+        <ErrorSummary error=form.error() />
         <h1 tabindex="-1">"The race"</h1>
-        <Suspense>{Suspend::new(async { show(current_race().await) })}</Suspense>
+        {race}
     }
 }
 
 fn show(race: Result<Option<Race>, AppError>) -> impl IntoView {
     match race {
-        Ok(None) => EitherOf4::A(view! { <Start /> }),
+        Ok(None) => EitherOf4::A(view! { <Start form=FormState::default() /> }),
         Ok(Some(race)) if race.is_finished() => EitherOf4::B(view! { <Finish race /> }),
         Ok(Some(race)) => EitherOf4::C(view! { <Course race /> }),
         Err(error) => EitherOf4::D(view! { <Failed error /> }),
@@ -31,7 +40,7 @@ fn show(race: Result<Option<Race>, AppError>) -> impl IntoView {
 
 /// Before the race: nobody has a session by looking at this page.
 #[component]
-fn Start() -> impl IntoView {
+fn Start(form: FormState) -> impl IntoView {
     view! {
         <p class="lead">
             "Pick up your bib. From then on the officials know you by its number: your session
@@ -39,7 +48,17 @@ fn Start() -> impl IntoView {
         </p>
         <form class="form" method="post" action=StartRace::PATH>
             <label for="name">"Your name, for the bib"</label>
-            <input id="name" name="name" required maxlength=MAX_NAME autocomplete="nickname" />
+            <FieldError field="name" reason=form.reason("name") />
+            <input
+                id="name"
+                name="name"
+                value=form.value("name")
+                required
+                maxlength=MAX_NAME
+                autocomplete="nickname"
+                aria-invalid=form.invalid("name")
+                aria-describedby=form.described_by("name", None)
+            />
             <button class="button">"Pick up a bib"</button>
         </form>
     }
@@ -196,9 +215,10 @@ mod server {
     pub async fn start(name: String) -> Result<(), AppError> {
         let name = name.trim().to_owned();
         if !is_name(&name) {
-            return Err(AppError::Form(format!(
-                "a name has 1 to {MAX_NAME} characters, and none that can't be printed"
-            )));
+            let reason = format!(
+                "A name has 1 to {MAX_NAME} characters, all of which can be printed on a bib."
+            );
+            return Err(AppError::field("name", 422, reason));
         }
         let session = session().await?;
         if session.get::<Race>(RACE).await?.is_some() {

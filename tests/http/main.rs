@@ -1,6 +1,8 @@
 //! The whole router over HTTP, on a real PostgreSQL.
 #![cfg(feature = "ssr")]
 
+mod files;
+mod forms;
 mod pages;
 mod protection;
 mod visitor;

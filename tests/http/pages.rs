@@ -1,5 +1,6 @@
 //! What the pages answer.
 
+use reqwest::Method;
 use sqlx::PgPool;
 
 use crate::visitor::{Result, Visitor};
@@ -111,6 +112,132 @@ async fn a_page_that_is_not_there_says_so_with_404(pool: PgPool) -> Result {
     let missing = visitor.page("/nowhere").await?;
     assert_eq!(missing.status(), 404);
     assert!(missing.text().await?.contains("Off the course"));
+    Ok(())
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_page_s_address_with_a_slash_at_its_end_leads_to_the_page(pool: PgPool) -> Result {
+    let visitor = Visitor::start(pool).await?;
+    for (path, page) in [
+        ("/messages/", "/messages"),
+        ("/race/?from=a%20b&c", "/race?from=a%20b&c"),
+        ("/session/?", "/session?"),
+    ] {
+        let answer = visitor.page(path).await?;
+        assert_eq!(answer.status(), 308, "{path}");
+        assert_eq!(answer.headers()["location"], page);
+    }
+    Ok(())
+}
+
+#[sqlx::test(migrations = false)]
+async fn no_other_address_with_a_slash_leads_anywhere(pool: PgPool) -> Result {
+    let visitor = Visitor::start(pool).await?;
+    for path in [
+        "//evil.example/",
+        "//messages",
+        "/messages//",
+        "//messages/",
+        "/nowhere/",
+        "/%6dessages/",
+    ] {
+        let answer = visitor.page(path).await?;
+        assert_eq!(answer.status(), 404, "{path}");
+        let html = answer.text().await?;
+        assert!(html.contains("Off the course"), "{path}: {html}");
+    }
+    Ok(())
+}
+
+#[sqlx::test(migrations = false)]
+async fn an_address_that_is_no_page_or_takes_no_form_says_so_on_a_page(pool: PgPool) -> Result {
+    let visitor = Visitor::start(pool).await?;
+    let (get, post, put) = (Method::GET, Method::POST, Method::PUT);
+    for (method, path, status, allow, words) in [
+        (&get, "/api/push_message", 405, "POST", "Forms are sent"),
+        (&get, "/api/start_race", 405, "POST", "Forms are sent"),
+        (&get, "/api/dismiss_messages", 405, "POST", "Forms are sent"),
+        (&post, "/messages", 405, "GET,HEAD", "is a page"),
+        (&post, "/", 405, "GET,HEAD", "is a page"),
+        (&post, "/race/", 405, "GET,HEAD", "is a page"),
+        (&put, "/session", 405, "GET,HEAD", "is a page"),
+        (&get, "/messages/hop/x", 400, "", "can't be read"),
+        (&get, "/messages/hop/300", 400, "", "can't be read"),
+        (&get, "/messages/hop/%ff", 400, "", "can't be read"),
+        (&get, "/api/nothing", 404, "", "no page"),
+    ] {
+        let ask = |accept| {
+            let ask = visitor
+                .client
+                .request(method.clone(), format!("{}{path}", visitor.base));
+            ask.header("accept", accept).send()
+        };
+        let answer = ask("text/html").await?;
+        let case = format!("{method} {path}");
+        assert_eq!(answer.status(), status, "{case}");
+        let headers = answer.headers();
+        let allowed = headers.get("allow").map(|allow| allow.as_bytes());
+        assert_eq!(allowed.unwrap_or_default(), allow.as_bytes(), "{case}");
+        assert_eq!(
+            headers["content-type"], "text/html; charset=utf-8",
+            "{case}"
+        );
+        let html = answer.text().await?;
+        assert!(
+            html.contains("<h1") && html.contains(words),
+            "{case}: {html}"
+        );
+        if status != 404 {
+            let answer = ask("application/json").await?;
+            assert_eq!(answer.status(), status, "{case}");
+            assert_eq!(
+                answer.headers()["content-type"],
+                "application/json",
+                "{case}"
+            );
+        }
+    }
+    let reopened = visitor.page("/api/push_message").await?.text().await?;
+    assert!(
+        reopened.contains("href=\"/messages\" class=\"button\">Back to the form"),
+        "{reopened}"
+    );
+    Ok(())
+}
+
+/// A `HEAD`, a prefetch or a picture is no visit.
+#[sqlx::test(migrations = false)]
+async fn only_a_page_load_pushes_on_its_way(pool: PgPool) -> Result {
+    let visitor = Visitor::start(pool.clone()).await?;
+    visitor
+        .push(&[("level", "info"), ("text", "first")])
+        .await?;
+    let stored = async || {
+        let count = sqlx::query_scalar::<_, i64>("select count(*) from flash_message");
+        count.fetch_one(&pool).await
+    };
+    let hop = |method: Method, accept: &'static str| {
+        let hop = format!("{}/messages/hop/2", visitor.base);
+        visitor.client.request(method, hop).header("accept", accept)
+    };
+    let page = || hop(Method::GET, "text/html");
+    for look in [
+        page().header("sec-purpose", "prefetch"),
+        page().header("sec-purpose", "prefetch;prerender"),
+        page().header("purpose", "prefetch"),
+        page().header("x-purpose", "preview"),
+        page().header("x-moz", "prefetch"),
+        page().header("sec-fetch-dest", "image"),
+        page().header("sec-fetch-dest", "empty"),
+        hop(Method::GET, "application/json"),
+        hop(Method::HEAD, "text/html"),
+    ] {
+        let case = format!("{look:?}");
+        assert_eq!(look.send().await?.status(), 303, "{case}");
+        assert_eq!(stored().await?, 1, "{case}");
+    }
+    page().send().await?;
+    assert_eq!(stored().await?, 2);
     Ok(())
 }
 

@@ -178,6 +178,35 @@ async fn an_error_of_the_database_says_nothing_of_the_inside(pool: PgPool) -> Re
         !html.contains("relation") && !html.contains("flash_message"),
         "{html}"
     );
+    pool.execute("alter table tower_sessions.session rename to elsewhere")
+        .await?;
+    for path in [
+        "push_message",
+        "push_by_fetch",
+        "dismiss_flash",
+        "dismiss_messages",
+        "start_race",
+        "pass_checkpoint",
+        "renew_session",
+        "end_session",
+    ] {
+        for accept in ["text/html", "application/json"] {
+            let post = (visitor.client).post(format!("{}/api/{path}", visitor.base));
+            let form = [
+                ("level", "info"),
+                ("text", "hello"),
+                ("id", "1"),
+                ("dismiss", "1"),
+                ("name", "Ada"),
+                ("checkpoint", "0"),
+            ];
+            let answer = post.header("accept", accept).form(&form).send().await?;
+            let text = answer.text().await?;
+            for word in ["relation", "flash_message", "tower_sessions", "exist"] {
+                assert!(!text.contains(word), "{word} from {path}: {text}");
+            }
+        }
+    }
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use leptos_flash::{FlashLayer, FlashStore, PostgresSessionStore};
 use race_bib::{
     config::Config,
+    pages::messages::server::MAX_MESSAGE,
     protection::PostLimit,
     router::{AppState, Readiness, protected, routes},
 };
@@ -28,19 +29,17 @@ impl Visitor {
         let more = more
             .iter()
             .map(|(name, value)| (*name, (*value).to_owned()));
-        let variables: Vec<_> = [
+        let usual = [
             ("DATABASE_URL", "postgres://only/the-pool-counts".to_owned()),
             ("SESSION_SECRET", "only-for-tests-".repeat(5)),
             ("LEPTOS_HASH_FILES", "false".to_owned()),
-        ]
-        .into_iter()
-        .chain(more)
-        .collect();
+        ];
+        let variables: Vec<_> = more.chain(usual).collect();
         let variable = |name: &str| Some(variables.iter().find(|(key, _)| *key == name)?.1.clone());
         let config = Config::from_variables(variable)?;
         let session_store = PostgresSessionStore::new(pool.clone());
         session_store.migrate().await?;
-        let flash_store = FlashStore::new(&session_store);
+        let flash_store = FlashStore::new(&session_store).with_max_bytes(MAX_MESSAGE);
         flash_store.migrate().await?;
         let readiness = Readiness::default();
         readiness.set_ready();

@@ -1,8 +1,11 @@
 //! What the program says on the command line.
 
-use std::process::{Command, Output};
+use std::{
+    fs,
+    process::{Command, Output},
+};
 
-use crate::app::Result;
+use crate::app::{App, Result, folder};
 
 fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Output> {
     Ok(Command::new(env!("CARGO_BIN_EXE_race-bib"))
@@ -49,5 +52,75 @@ fn a_wrong_start_ends_with_a_sentence_for_each_cause() -> Result {
     let unknown = run(&["serve"], &[])?;
     assert!(!unknown.status.success());
     assert!(String::from_utf8(unknown.stderr)?.contains("\"serve\" is no command"));
+    Ok(())
+}
+
+#[test]
+fn a_domain_that_no_browser_takes_is_refused_at_the_start() -> Result {
+    for domain in [
+        "https://example.com",
+        "example.com:8443",
+        "a b",
+        "localhost",
+    ] {
+        let refused = run(&[], &[("SESSION_DOMAIN", domain)])?;
+        assert!(!refused.status.success());
+        let complaint = String::from_utf8(refused.stderr)?;
+        let line = complaint
+            .lines()
+            .find(|line| line.starts_with("SESSION_DOMAIN"));
+        let line = line.ok_or("a line about SESSION_DOMAIN")?;
+        assert!(
+            line.contains(domain) && line.contains("such as example.com"),
+            "{line}"
+        );
+    }
+    Ok(())
+}
+
+/// Nobody, so that only the start counts.
+const NO_DATABASE: &str = "postgres://nobody@127.0.0.1:1/none";
+
+#[test]
+fn a_program_without_its_site_says_what_to_copy() -> Result {
+    let refused = run(
+        &[],
+        &[
+            ("DATABASE_URL", NO_DATABASE),
+            ("SESSION_SECRET", &"only-for-tests-".repeat(5)),
+            ("LEPTOS_HASH_FILES", "true"),
+            ("LEPTOS_SITE_ROOT", "nowhere"),
+            ("PORT", "0"),
+        ],
+    )?;
+    assert!(!refused.status.success());
+    let complaint = String::from_utf8(refused.stderr)?;
+    for words in ["LEPTOS_SITE_ROOT", "nowhere", "target/site"] {
+        assert!(complaint.contains(words), "{words} in {complaint}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_program_finds_the_files_of_its_site_without_the_hash_file() -> Result {
+    let site = folder();
+    fs::create_dir_all(site.join("pkg"))?;
+    for name in ["race-bib.a.css", "race-bib.b.js", "race-bib.c.wasm"] {
+        fs::write(site.join("pkg").join(name), name)?;
+    }
+    let root = site.display().to_string();
+    let hashed = [("LEPTOS_HASH_FILES", "true"), ("LEPTOS_SITE_ROOT", &*root)];
+    let app = App::start(NO_DATABASE, &hashed).await?;
+    let page = reqwest::get(format!("{}/messages", app.base))
+        .await?
+        .text()
+        .await?;
+    for name in ["race-bib.a.css", "race-bib.b.js", "race-bib.c.wasm"] {
+        let path = format!("/pkg/{name}");
+        assert!(page.contains(&path), "{path} in {page}");
+        let file = reqwest::get(format!("{}{path}", app.base)).await?;
+        assert_eq!(file.text().await?, name);
+    }
+    fs::remove_dir_all(site)?;
     Ok(())
 }

@@ -272,7 +272,6 @@ fn find(programs: &[&str]) -> Option<String> {
         .find_map(|name| output(Command::new("sh").args(["-c", "command -v \"$0\"", name])))
 }
 
-
 /// nginx, a proxy that buffers.
 pub fn nginx() -> Result<String> {
     server("nginx", "nginx-light")
