@@ -25,7 +25,7 @@ pub const VARIABLES: [(&str, &str, &str); 19] = [
     (
         "DATABASE_CONNECTIONS",
         "16",
-        "The most connections to it, beside 6 for the messages.",
+        "Maximum connections, 6 at least.",
     ),
     (
         "SESSION_SECRET",
@@ -81,7 +81,7 @@ pub const VARIABLES: [(&str, &str, &str); 19] = [
     ),
     (
         "REQUEST_TIMEOUT",
-        "20s",
+        "10s",
         "A request that takes longer is answered with 503.",
     ),
     (
@@ -208,7 +208,7 @@ impl Config {
                     Vec::new(),
                     |list| list.split(',').map(|item| network(item.trim())).collect(),
                 ),
-                request_timeout: reader.duration("REQUEST_TIMEOUT", Duration::from_secs(20)),
+                request_timeout: reader.duration("REQUEST_TIMEOUT", Duration::from_secs(10)),
                 post_burst: reader.value("POST_BURST", positive, some(500)),
                 posts_per_second: reader.value("POSTS_PER_SECOND", positive, some(50)),
                 metrics: reader.choice(

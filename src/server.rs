@@ -71,8 +71,8 @@ pub async fn run() -> Result<()> {
     let messages = FlashStore::new(&sessions)
         .with_max_waiting(MOST_MESSAGES)
         .with_max_bytes(MAX_MESSAGE)
-        // A page may take as long as a request.
-        .with_lease(config.request_timeout + Duration::from_secs(10));
+        // A request must not outlive the lease of its messages.
+        .with_lease(config.request_timeout + Duration::from_secs(5));
     let flash = FlashLayer::new(messages.clone());
     let readiness = Readiness::default();
     let post_limit = PostLimit::new(&config);

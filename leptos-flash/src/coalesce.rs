@@ -10,7 +10,7 @@ use sqlx::PgConnection;
 use tokio::sync::oneshot;
 use tracing::{Instrument, Span};
 
-use crate::database::{Connection, Database, is_broken, is_timeout, with_timeout};
+use crate::database::{Connection, Database, is_broken, is_timeout, may_be_a_row, with_timeout};
 
 /// A statement that answers many questions at once.
 pub(crate) trait Statement: Clone + Send + Sync + 'static {
@@ -38,6 +38,9 @@ pub(crate) struct Coalesced<S: Statement>(Arc<Mutex<Queue<S>>>);
 
 const PATIENCE: Duration = Duration::from_millis(10);
 
+/// How long a question waits for its turn while others are under way.
+const TURN: Duration = Duration::from_secs(2);
+
 const MAX_RUNNING: usize = 2;
 
 const MAX_QUESTIONS: usize = 64;
@@ -46,9 +49,11 @@ const MAX_QUESTIONS: usize = 64;
 struct Queue<S: Statement> {
     waiting: Vec<Waiting<S>>,
     running: usize,
+    tickets: u64,
 }
 
 struct Waiting<S: Statement> {
+    ticket: u64,
     question: S::Question,
     reply: oneshot::Sender<Answer<S>>,
     span: Span,
@@ -59,6 +64,9 @@ type Answer<S> = Result<<S as Statement>::Answer, Arc<sqlx::Error>>;
 impl<S: Statement> Coalesced<S> {
     /// Runs `statement` for this question, and for all that wait. The statement goes on when its
     /// request stops waiting.
+    ///
+    /// # Errors
+    /// The statement fails; or it was not its turn within 2 seconds, and it has not run then.
     pub async fn ask(
         &self,
         statement: &S,
@@ -66,24 +74,33 @@ impl<S: Statement> Coalesced<S> {
         question: S::Question,
     ) -> Answer<S> {
         let (reply, mut answer) = oneshot::channel();
-        self.lock().waiting.push(Waiting {
-            question,
-            reply,
-            span: Span::current(),
-        });
-        self.run_beside(0, statement, database);
-        let answer = match tokio::time::timeout(PATIENCE, &mut answer).await {
-            Ok(answer) => answer,
-            Err(_) => {
-                self.run_beside(MAX_RUNNING - 1, statement, database);
-                // The statement has its own limit; the rest is for the queue before it.
-                let late = |_| Arc::new(sqlx::Error::PoolTimedOut);
-                tokio::time::timeout(Duration::from_secs(5), answer)
-                    .await
-                    .map_err(late)?
-            }
+        let ticket = {
+            let mut queue = self.lock();
+            queue.tickets += 1;
+            let ticket = queue.tickets;
+            queue.waiting.push(Waiting {
+                ticket,
+                question,
+                reply,
+                span: Span::current(),
+            });
+            ticket
         };
-        answer.map_err(|_| Arc::new(sqlx::Error::WorkerCrashed))?
+        self.run_beside(0, statement, database);
+        let lost = |_| Arc::new(sqlx::Error::WorkerCrashed);
+        if let Ok(answer) = tokio::time::timeout(PATIENCE, &mut answer).await {
+            return answer.map_err(lost)?;
+        }
+        self.run_beside(MAX_RUNNING - 1, statement, database);
+        if let Ok(answer) = tokio::time::timeout(TURN, &mut answer).await {
+            return answer.map_err(lost)?;
+        }
+        // One that is under way by now has its own limit; nobody may be told that it failed before.
+        let waits = |waiting: &mut Waiting<S>| waiting.ticket == ticket;
+        if self.lock().waiting.extract_if(.., waits).next().is_some() {
+            return Err(Arc::new(sqlx::Error::PoolTimedOut));
+        }
+        answer.await.map_err(lost)?
     }
 
     /// Starts to answer, when no more than `others` statements are under way.
@@ -117,6 +134,7 @@ impl<S: Statement> Default for Coalesced<S> {
         Self(Arc::new(Mutex::new(Queue {
             waiting: Vec::new(),
             running: 0,
+            tickets: 0,
         })))
     }
 }
@@ -207,7 +225,9 @@ async fn answer<S: Statement>(
         let result = with_timeout(statement.run(connection, questions, again)).await;
         let result = match connection.check(result) {
             // Retry one by one: a single bad row fails the whole batch.
-            Err(sqlx::Error::Database(_)) if questions.len() > 1 && !connection.is_closed() => {
+            Err(error)
+                if questions.len() > 1 && may_be_a_row(&error) && !connection.is_closed() =>
+            {
                 let mut answers = Vec::new();
                 for question in questions {
                     let question = slice::from_ref(question);

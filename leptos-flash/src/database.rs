@@ -295,6 +295,13 @@ pub(crate) fn is_broken(error: &sqlx::Error) -> bool {
     }
 }
 
+/// Whether one of the rows that a statement writes may be at fault: it was refused, not cancelled
+/// (57014) or short of a lock (55P03).
+pub(crate) fn may_be_a_row(error: &sqlx::Error) -> bool {
+    (error.as_database_error())
+        .is_some_and(|error| !matches!(error.code().as_deref(), Some("57014" | "55P03")))
+}
+
 /// Whether the statement was given up here: it may still run there.
 pub(crate) fn is_timeout(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::TimedOut)

@@ -235,6 +235,8 @@ mod server {
             splits: Vec::new(),
         };
         session.insert(RACE, &race).await?;
+        // Before the message says so.
+        session.save().await?;
         let text = format!("Bib {} is yours, {}. The race is on.", race.bib, race.name);
         say(FlashMessage::success(text)).await
     }

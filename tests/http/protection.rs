@@ -270,9 +270,8 @@ async fn a_form_goes_back_to_its_page_on_this_site_alone(pool: PgPool) -> Result
 async fn a_form_brings_back_no_more_messages_than_a_page_shows(pool: PgPool) -> Result {
     let visitor = Visitor::start(pool).await?;
     for (number, status) in [(500, 303), (501, 400)] {
-        let message = r#"{"id":1,"level":"info","text":"","sticky":true}"#;
-        let messages = (0..number).map(|index| (format!("messages[{index}]"), message));
-        let form: Vec<_> = (messages.chain([("dismiss".to_owned(), "none")])).collect();
+        let shown: Vec<_> = (1..=number).map(|id| id.to_string()).collect();
+        let form = [("shown", shown.join(",")), ("dismiss", "1".to_owned())];
         let post = (visitor.client).post(format!("{}/api/dismiss_messages", visitor.base));
         let answer = post
             .header("accept", "text/html")
@@ -295,7 +294,7 @@ async fn no_form_makes_the_server_fail(pool: PgPool) -> Result {
         Just("text".to_owned()),
         Just("own_level".to_owned()),
         Just("sticky".to_owned()),
-        Just("messages[]".to_owned()),
+        Just("shown".to_owned()),
         Just("dismiss".to_owned()),
         "[a-z\\[\\]%]{0,8}",
     ];

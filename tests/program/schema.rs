@@ -185,7 +185,9 @@ async fn a_session_that_can_not_be_read_is_none_and_its_visitor_can_begin_anothe
         let session = visitor.page("/session").await?;
         assert!(session.contains("Looking around starts no"), "{session}");
     }
-    let lines = logged(&log)?.split_off(before);
+    let mut lines = logged(&log)?.split_off(before);
+    // tower-sessions has its own line for a session that is not there.
+    lines.retain(|line| line.contains("ERROR"));
     assert_eq!(lines.len(), 1, "{lines:#?}");
     visitor.posted("start_race", &[("name", "Ada")]).await?;
     assert!(visitor.races().await?);
