@@ -49,9 +49,10 @@ pub mod testing;
 
 pub use client::{FlashClient, send_form};
 pub use local::is_local;
-pub use message::{FlashMessage, InvalidLevel, Level, LevelName, Link};
+pub use message::{FlashMessage, InvalidLevel, Level, LevelName, Link, Scope};
 pub use provider::{
-    DismissFlash, FlashMessages, dismiss_flash, page_data, page_messages, provide_flash, use_flash,
+    DismissFlash, FlashMessages, NOTE_SHOWN, dismiss_flash, page_data, page_ids, page_messages,
+    provide_flash, use_flash,
 };
 
 #[cfg(feature = "ssr")]

@@ -1,5 +1,5 @@
 //! Gets what a build needs and a machine may not have: the wasm target, cargo-leptos, the
-//! wasm-bindgen CLI, npm's packages, a browser.
+//! wasm-bindgen CLI, npm's packages, browsers.
 
 use std::{
     env, fs,
@@ -207,7 +207,7 @@ fn install(name: &str, version: &str) -> Result<()> {
     })
 }
 
-/// Playwright, and wasm-opt from binaryen.
+/// Playwright, puppeteer-core for Firefox, and wasm-opt from binaryen.
 pub fn npm_packages() -> Result<()> {
     let folder = root().join("end2end");
     let read = |file: PathBuf| fs::read(file).ok();
@@ -233,11 +233,7 @@ pub fn npm_packages() -> Result<()> {
 
 /// A Chromium: the one on the PATH, the system's package, or Playwright's own.
 pub fn chromium() -> Result<Option<String>> {
-    let on_path = || {
-        ["chromium", "chromium-browser", "google-chrome"]
-            .iter()
-            .find_map(|name| output(Command::new("sh").args(["-c", "command -v \"$0\"", name])))
-    };
+    let on_path = || find(&["chromium", "chromium-browser", "google-chrome"]);
     if let Some(path) = on_path() {
         return Ok(Some(path));
     }
@@ -254,6 +250,25 @@ pub fn chromium() -> Result<Option<String>> {
             "chromium was installed but is not on the PATH",
         )?))
     })
+}
+
+/// A Firefox: the one on the PATH, or the system's package.
+pub fn firefox() -> Result<String> {
+    let on_path = || find(&["firefox-esr", "firefox"]);
+    if let Some(path) = on_path() {
+        return Ok(path);
+    }
+    step("Firefox, for the browser tests", || {
+        apt_install(&["firefox-esr"])?;
+        on_path().context("firefox-esr was installed but is not on the PATH")
+    })
+}
+
+/// The path of the first of these programs that is on the PATH.
+fn find(programs: &[&str]) -> Option<String> {
+    programs
+        .iter()
+        .find_map(|name| output(Command::new("sh").args(["-c", "command -v \"$0\"", name])))
 }
 
 fn apt_install(packages: &[&str]) -> Result<()> {

@@ -52,7 +52,7 @@ fn Messages() -> impl IntoView {
     let flash = use_flash();
     flash.end_with_page(use_location().pathname);
     view! {
-        <For each=move || flash.get() key=|message| message.id let:message>
+        <For each=move || flash.get() key=FlashMessage::identity let:message>
             <p class=format!("flash flash-{}", message.level) data-flash-id=message.id>
                 <span>{message.text}</span>
                 <button on:click=move |_| flash.dismiss(message.id)>"Dismiss"</button>
