@@ -2,7 +2,7 @@
 //! `<Suspense>`. Its look is nothing at all; race-bib shows one.
 
 use leptos::prelude::*;
-use leptos_flash::{FlashClient, provide_flash, use_flash};
+use leptos_flash::{FlashClient, FlashMessage, provide_flash, use_flash};
 use leptos_router::{
     components::{A, Route, Router, Routes},
     hooks::use_location,
@@ -97,7 +97,7 @@ async fn slow() -> Result<String, ServerFnError> {
 
 #[server(client = FlashClient)]
 async fn save(text: String, then: String) -> Result<(), ServerFnError> {
-    use leptos_flash::{Flash, FlashMessage, redirect_with};
+    use leptos_flash::{Flash, redirect_with};
 
     match then.as_str() {
         "redirect" => redirect_with("/other", FlashMessage::success(text)).await?,
