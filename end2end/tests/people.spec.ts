@@ -52,6 +52,30 @@ test("a page with messages announces each once, calm or urgent, and never again"
   expect(await page.evaluate(() => (window as any).heard)).toEqual([]);
 });
 
+test("an announcement stays its time, whatever comes after it", async ({ page, messages, javaScriptEnabled }) => {
+  test.skip(!javaScriptEnabled, "nothing arrives");
+  await page.clock.install();
+  await page.goto("/messages");
+  await page.clock.runFor(1000);
+  await messages.hydrated();
+  const arrive = async (number: number) => {
+    await page.getByRole("button", { name: "Without a page load" }).click();
+    await expect(messages.all).toHaveCount(number);
+    await page.clock.runFor(100); // the frames before it is announced
+  };
+  const status = page.getByRole("status");
+  await arrive(1);
+  await page.clock.runFor(2600);
+  await arrive(2);
+  await expect(status).toContainText("Here without a page load");
+  await page.clock.runFor(500);
+  await expect(status, "the first one leaves alone").toHaveText("Success: Here without a page load.");
+  await page.clock.runFor(2000);
+  await expect(status).toHaveText("Success: Here without a page load.");
+  await page.clock.runFor(600);
+  await expect(status).toHaveText("");
+});
+
 test("the focus goes to the next message, then back to where it was", async ({ page, messages, javaScriptEnabled }) => {
   test.skip(!javaScriptEnabled, "a form post loads the page anew");
   for (const text of ["one", "two", "three"]) await messages.post({ level: "info", text });

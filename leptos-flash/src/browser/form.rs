@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use js_sys::{Array, Date, Function, JsString, Reflect, RegExp};
+use js_sys::{Array, Date, Function, Reflect, RegExp};
 use leptos::{prelude::window, task::spawn_local};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -77,7 +77,7 @@ fn plain_post(form: &HtmlFormElement, button: Option<&HtmlElement>) -> Option<(S
     let body = UrlSearchParams::new_with_str_sequence_sequence(&fields).ok()?;
     // Browsers send each line break as CR LF.
     let line_break = RegExp::new("%0D%0A|%0D|%0A", "g");
-    let body = JsString::from(body.to_string()).replace_by_pattern(&line_break, "%0D%0A");
+    let body = body.to_string().replace_by_pattern(&line_break, "%0D%0A");
     Some((action, body.into()))
 }
 

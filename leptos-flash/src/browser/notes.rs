@@ -49,11 +49,12 @@ pub fn forget(cookies: &str) {
 }
 
 fn note(messages: &[FlashMessage], keep: impl Fn(&str) -> bool) {
-    let shown: Vec<_> = messages.iter().filter(|message| !message.sticky).collect();
+    let mut shown: Vec<_> = messages.iter().filter(|message| !message.sticky).collect();
+    shown.drain(..shown.len().saturating_sub(MAX_NOTED));
     // All are of one session: they came with one response.
     let Some(first) = shown.first() else { return };
     let own = format!("{SHOWN_COOKIE}{}", first.scope);
-    let now = Number::from(Date::now()).to_string(36);
+    let now = Number::from(Date::now()).to_string_with_radix(36);
     let now = now.map(String::from).unwrap_or_default();
     rewrite(&own, |entries| {
         entries.retain(|entry| keep(entry));
