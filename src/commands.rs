@@ -3,6 +3,8 @@
 use std::process::ExitCode;
 
 use cookie::Key;
+use leptos_flash::{FlashStore, PostgresSessionStore};
+use sqlx::{PgPool, postgres::PgConnectOptions};
 
 use crate::{config::VARIABLES, server};
 
@@ -11,6 +13,7 @@ race-bib: flash messages and sessions for Leptos, told with a race
 
   race-bib           serves until SIGTERM or Ctrl-C
   race-bib secret    prints a fresh SESSION_SECRET
+  race-bib schema    prints the SQL of the tables, for a database in which it may not create them
   race-bib --help    prints this
 
 Variables, from the environment or from .env in the folder it is started in:
@@ -28,6 +31,10 @@ pub async fn main(argument: Option<&str>) -> ExitCode {
         },
         Some("secret") => {
             println!("{}", secret());
+            ExitCode::SUCCESS
+        }
+        Some("schema") => {
+            print!("{}", schema());
             ExitCode::SUCCESS
         }
         Some("--help" | "-h" | "help") => {
@@ -48,6 +55,13 @@ pub async fn main(argument: Option<&str>) -> ExitCode {
 fn secret() -> String {
     let digits = |byte: &u8| format!("{byte:02x}");
     Key::generate().master().iter().map(digits).collect()
+}
+
+/// The role of the program needs `usage` of both schemas, and `select`, `insert`, `update` and
+/// `delete` on both tables.
+fn schema() -> String {
+    let sessions = PostgresSessionStore::new(PgPool::connect_lazy_with(PgConnectOptions::new()));
+    sessions.schema() + &FlashStore::new(&sessions).schema()
 }
 
 fn variables() -> String {

@@ -6,7 +6,6 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
 use axum::{
@@ -36,7 +35,7 @@ use crate::{
     pages::messages::server::hop,
     protection::{BrowserRules, PostLimit, tell_browser},
     refusals::{explain_refusals, refuse_failed_forms},
-    session::{cookie_layer, explain_lost_session, session_layer},
+    session::{explain_lost_session, session_layer},
     trace::{LastRequests, note_route, note_session, trace},
 };
 
@@ -124,7 +123,6 @@ pub fn routes(state: &AppState, flash: FlashLayer) -> Router<AppState> {
         // One stack: a router copies all inner layers at each `layer` of its own, for every request.
         .layer(
             ServiceBuilder::new()
-                .layer(cookie_layer(config))
                 .layer(from_fn(explain_lost_session))
                 .layer(session_layer(config, state.session_store.clone()))
                 .layer(from_fn(note_session))
@@ -226,15 +224,13 @@ fn assets(files: Router<AppState>, lifetime: &'static str) -> Router<AppState> {
 }
 
 async fn readyz(State(state): State<AppState>) -> Result<&'static str, (StatusCode, &'static str)> {
-    let answers = || sqlx::query("select 1").execute(state.session_store.pool());
-    let limit = Duration::from_secs(3);
-    let ready = state.readiness.0.load(Ordering::Relaxed)
-        && matches!(tokio::time::timeout(limit, answers()).await, Ok(Ok(_)));
+    let ready =
+        state.readiness.0.load(Ordering::Relaxed) && state.session_store.is_writable().await;
     match ready {
         true => Ok("ok"),
         false => Err((
             StatusCode::SERVICE_UNAVAILABLE,
-            "the database does not answer",
+            "the database does not answer, or can't be written",
         )),
     }
 }

@@ -3,10 +3,12 @@
 use std::{future::IntoFuture, time::Duration};
 
 use anyhow::{Context, Result};
-use axum::{Router, serve::ListenerExt};
-use leptos_flash::{FlashError, FlashLayer, FlashStore, PostgresSessionStore, purge_every};
+use axum::Router;
+use leptos_flash::{
+    FlashError, FlashLayer, FlashListener, FlashStore, PostgresSessionStore, purge_every,
+    with_connection,
+};
 use sqlx::{PgPool, postgres::PgPoolOptions};
-use std::net::SocketAddr;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -68,7 +70,9 @@ pub async fn run() -> Result<()> {
     let sessions = PostgresSessionStore::new(pool.clone()).with_idle_expiry(config.idle);
     let messages = FlashStore::new(&sessions)
         .with_max_waiting(MOST_MESSAGES)
-        .with_max_bytes(MAX_MESSAGE);
+        .with_max_bytes(MAX_MESSAGE)
+        // A page may take as long as a request.
+        .with_lease(config.request_timeout + Duration::from_secs(10));
     let flash = FlashLayer::new(messages.clone());
     let readiness = Readiness::default();
     let post_limit = PostLimit::new(&config);
@@ -95,9 +99,6 @@ fn pool(config: &Config) -> PgPool {
     PgPoolOptions::new()
         .max_connections(config.connections)
         .acquire_timeout(Duration::from_secs(2))
-        // A ping before each use would double the round trips; a broken connection fails one
-        // statement, and the pool replaces it.
-        .test_before_acquire(false)
         .connect_lazy_with(
             (config.database.clone())
                 .application_name("race-bib")
@@ -139,17 +140,11 @@ async fn forget_quiet_clients(limit: PostLimit) {
 async fn serve(listener: TcpListener, app: Router) -> Result<()> {
     let (stop, stopping) = watch::channel(false);
     let mut stopped = stopping.clone();
-    // The end of a page with messages is a packet of its own. It must not wait 40 ms for the browser to
-    // acknowledge the rest (RFC 896).
-    let listener = listener.tap_io(|stream| _ = stream.set_nodelay(true));
-    let server = axum::serve(
-        listener,
-        app.into_make_service_with_connect_info::<SocketAddr>(),
-    )
-    .with_graceful_shutdown(async move {
-        _ = stopped.wait_for(|stop| *stop).await;
-    })
-    .into_future();
+    let server = axum::serve(FlashListener::new(listener), with_connection(app))
+        .with_graceful_shutdown(async move {
+            _ = stopped.wait_for(|stop| *stop).await;
+        })
+        .into_future();
     tokio::pin!(server);
     tokio::select! {
         ended = &mut server => return Ok(ended?),

@@ -6,47 +6,33 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use cookie::{Cookie, Key};
-use leptos_flash::{PostgresSessionStore, SessionCookieLayer};
-use tower_sessions::{Expiry, Session, SessionManagerLayer, service::SignedCookie};
+use cookie::Cookie;
+use leptos_flash::{PostgresSessionStore, SessionLayer, Visit};
+use tower_sessions::Session;
 
 use crate::{config::Config, error::AppError};
 
-/// The sessions of the requests. [`cookie_layer`] goes around it.
-pub fn session_layer(
-    config: &Config,
-    store: PostgresSessionStore,
-) -> SessionManagerLayer<PostgresSessionStore, SignedCookie> {
-    let layer = SessionManagerLayer::new(store)
-        // Once for each start; the layer would copy it for every request.
-        .with_name(&*config.cookie.name.clone().leak())
-        .with_secure(config.cookie.secure)
-        .with_http_only(true)
-        .with_same_site(config.cookie.same_site)
-        .with_path("/")
-        // The store ends it earlier when nobody uses it.
-        .with_expiry(Expiry::OnInactivity(max_age(config)))
-        .with_signed(config.keys.first().cloned().unwrap_or_else(Key::generate));
-    match config.cookie.domain.clone() {
-        Some(domain) => layer.with_domain(domain),
-        None => layer,
-    }
+/// The sessions of the requests. The store ends one earlier when it is not used.
+pub fn session_layer(config: &Config, store: PostgresSessionStore) -> SessionLayer {
+    SessionLayer::new(store, cookie(config)).with_secrets(config.keys.clone())
 }
 
-/// Several secrets, and answers that come too late to touch the cookie.
-pub fn cookie_layer(config: &Config) -> SessionCookieLayer {
-    SessionCookieLayer::new(cookie(config), config.keys.clone())
-}
-
-/// tower-sessions answers with 500 and nothing else when it could not save a session. It goes around
-/// [`session_layer`].
+/// A session that can't be saved is an empty 503. It goes around [`session_layer`].
 pub async fn explain_lost_session(request: Request, next: Next) -> Response {
     let response = next.run(request).await;
     let has_words = response.headers().contains_key(CONTENT_TYPE);
-    match response.status() == StatusCode::INTERNAL_SERVER_ERROR && !has_words {
+    match response.status() == StatusCode::SERVICE_UNAVAILABLE && !has_words {
         true => AppError::Unavailable.into_response(),
         false => response,
     }
+}
+
+/// The visit of the request, in a server function: for changes of the session that must not get lost.
+pub async fn visit() -> Result<Visit, AppError> {
+    leptos_axum::extract().await.map_err(|error| {
+        tracing::error!("{error}");
+        AppError::Internal
+    })
 }
 
 /// The session of the request, in a server function or while a page is rendered.

@@ -1,4 +1,7 @@
-//! The browser's side: what has been shown, and how the server gets to know it.
+//! The browser's side: the list on the page, and what calls bring for it.
+
+mod form;
+mod notes;
 
 use std::cell::Cell;
 
@@ -10,15 +13,14 @@ use leptos::{
 };
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{
-    FormData, Headers, HtmlDocument, HtmlFormElement, HtmlInputElement, PageTransitionEvent,
-    RequestInit, Response, Storage, SubmitEvent, UrlSearchParams,
-};
+use web_sys::{Headers, HtmlInputElement, PageTransitionEvent, RequestInit, Response};
 
 use crate::{
     DismissFlash, FlashMessage, FlashMessages, Link,
-    wire::{CALL_HEADER, MORE_HEADER, SHOWN_COOKIE},
+    wire::{CALL_HEADER, MORE_HEADER, NOTED_HEADER},
 };
+
+pub use form::send_form;
 
 thread_local! {
     /// The list on the page. A browser page has one thread and one list.
@@ -26,9 +28,6 @@ thread_local! {
     /// Whether a redirect of a server function stays on the page.
     static IN_PLACE: Cell<bool> = const { Cell::new(false) };
 }
-
-/// In the tab's session storage: the ids of the messages that it has shown, the last 200.
-const SHOWN: &str = "leptos-flash.shown";
 
 pub fn page_messages() -> Vec<FlashMessage> {
     let Ok(inputs) = document().query_selector_all("input[data-flash]") else {
@@ -40,8 +39,13 @@ pub fn page_messages() -> Vec<FlashMessage> {
         .collect()
 }
 
-/// The page has it.
+/// Empty: the HTML has it.
 pub fn page_data(_: &FlashMessage) -> String {
+    String::new()
+}
+
+/// Empty: the HTML has them.
+pub fn page_ids(_: &[FlashMessage]) -> String {
     String::new()
 }
 
@@ -53,6 +57,9 @@ fn message_of(json: &JsValue) -> Option<FlashMessage> {
     let mut message = FlashMessage::new(text("level")?.parse().ok()?, text("text")?);
     // Below 2^53, as any number of messages.
     message.id = field("id")?.as_f64()? as i64;
+    message.scope = text("scope")
+        .and_then(|scope| scope.parse().ok())
+        .unwrap_or_default();
     message.title = text("title");
     message.key = text("key");
     message.sticky = flag("sticky");
@@ -70,11 +77,14 @@ fn message_of(json: &JsValue) -> Option<FlashMessage> {
 
 pub fn attach(messages: FlashMessages) {
     LIST.set(Some(messages));
+    notes::note_page(messages.get_untracked());
     // After hydration, which must find what the server rendered.
     request_animation_frame(move || {
-        let seen = shown();
-        messages.retain(|message| message.sticky || !seen.contains(&message.id));
-        remember(&messages.get_untracked());
+        if LIST.get().is_none() {
+            return;
+        }
+        messages.retain(|message| message.sticky || notes::is_new(message));
+        notes::remember(&messages.get_untracked());
         // A page from the back/forward cache comes back as it was left.
         let handle = window_event_listener_untyped("pageshow", move |event| {
             if event.unchecked_into::<PageTransitionEvent>().persisted() {
@@ -83,6 +93,10 @@ pub fn attach(messages: FlashMessages) {
         });
         std::mem::forget(handle);
     });
+}
+
+pub fn detach() {
+    LIST.set(None);
 }
 
 /// The app's router follows redirects of server functions in place.
@@ -103,74 +117,33 @@ pub fn dismiss(id: i64) {
     _ = window().fetch_with_str_and_init(DismissFlash::PATH, &init);
 }
 
-pub fn send_form(event: SubmitEvent) {
-    let Some(form) = event
-        .target()
-        .and_then(|form| form.dyn_into::<HtmlFormElement>().ok())
-    else {
-        return;
-    };
-    let is_plain = form.method() == "post" && form.enctype() == "application/x-www-form-urlencoded";
-    if event.default_prevented() || !is_plain {
-        return;
+/// Returns what [`show_messages`] is to get with the response.
+pub fn ask_for_messages(request: &BrowserRequest) -> String {
+    // A page without a list leaves the messages to the next one.
+    if LIST.get().is_some() {
+        // In a fully hydrated app the router navigates in place; with islands the browser loads a page.
+        let page = if IN_PLACE.get() { "app" } else { "islands" };
+        request.headers().set(CALL_HEADER, page);
     }
-    let Ok(fields) = FormData::new_with_form(&form) else {
-        return;
-    };
-    if let Some(button) = event.submitter()
-        && let Some(name) = button.get_attribute("name")
-    {
-        let value = button.get_attribute("value").unwrap_or_default();
-        _ = fields.append_with_str(&name, &value);
-    }
-    let Ok(body) = UrlSearchParams::new_with_str_sequence_sequence(&fields) else {
-        return;
-    };
-    event.prevent_default();
-    let init = RequestInit::new();
-    init.set_method("POST");
-    init.set_body(&body);
-    if let Ok(headers) = Headers::new() {
-        _ = headers.set("accept", "application/json");
-        _ = headers.set(CALL_HEADER, "islands");
-        init.set_headers(&headers);
-    }
-    spawn_local(async move {
-        match JsFuture::from(window().fetch_with_str_and_init(&form.action(), &init)).await {
-            Ok(response) => {
-                let response = response.unchecked_into::<Response>();
-                let headers = response.headers();
-                let header = |name: &str| headers.get(name).ok()?;
-                show_from(header);
-                if response.redirected() {
-                    _ = window().location().set_href(&response.url());
-                } else if let (Some(_), Some(page)) = (header(REDIRECT), header("location")) {
-                    _ = window().location().set_href(&page);
-                } else if !response.ok() && header(CALL_HEADER).is_none() {
-                    // Nothing says why: the browser shows the page that does.
-                    _ = form.submit();
-                }
-            }
-            Err(_) => _ = form.submit(),
-        }
-    });
+    notes::cookies()
 }
 
-pub fn ask_for_messages(request: &BrowserRequest) {
-    // In a fully hydrated app the router navigates in place; with islands the browser loads a page.
-    let page = if IN_PLACE.get() { "app" } else { "islands" };
-    request.headers().set(CALL_HEADER, page);
-}
-
-pub fn show_messages(response: &BrowserResponse) {
+pub fn show_messages(response: &BrowserResponse, cookies: &str) {
     let headers = response.generate_headers();
-    show_from(|name| Some(headers.get(name)?.to_str().ok()?.to_owned()));
+    show_from(
+        |name| Some(headers.get(name)?.to_str().ok()?.to_owned()),
+        cookies,
+    );
 }
 
 /// What Leptos calls a redirect that hydrated code is to follow (server_fn 0.8, redirect.rs).
 const REDIRECT: &str = "serverfnredirect";
 
-fn show_from(header: impl Fn(&str) -> Option<String>) {
+/// Shows what a response brings; its request brought these `cookies`.
+fn show_from(header: impl Fn(&str) -> Option<String>, cookies: &str) {
+    if header(NOTED_HEADER).is_some() {
+        notes::forget(cookies);
+    }
     if let Some(messages) = header(CALL_HEADER) {
         let path = |location: String| location.split(['?', '#']).next().map(str::to_owned);
         let elsewhere = header("location")
@@ -182,7 +155,7 @@ fn show_from(header: impl Fn(&str) -> Option<String>) {
     }
 }
 
-/// Shows messages and notes it for the server. A page without a list leaves them to the next one.
+/// Shows messages and notes it for the server.
 fn show(json: &str, with_redirect: bool) {
     let Some(list) = LIST.get() else {
         return;
@@ -192,19 +165,9 @@ fn show(json: &str, with_redirect: bool) {
         .iter()
         .filter_map(|json| message_of(&json))
         .collect();
-    for message in messages.iter().filter(|message| !message.sticky) {
-        // One cookie a message: the server can forget it without a race for the others.
-        let cookie = format!(
-            "{SHOWN_COOKIE}{}=; Path=/; Max-Age=86400; SameSite=Lax",
-            message.id
-        );
-        _ = document()
-            .unchecked_into::<HtmlDocument>()
-            .set_cookie(&cookie);
-    }
-    let seen = shown();
-    messages.retain(|message| message.sticky || !seen.contains(&message.id));
-    remember(&messages);
+    notes::note_arrived(&messages);
+    messages.retain(|message| message.sticky || notes::is_new(message));
+    notes::remember(&messages);
     list.arrive(messages, with_redirect);
 }
 
@@ -225,29 +188,4 @@ async fn fetch_the_rest() {
     if let Ok(text) = JsFuture::from(text).await {
         show(&text.as_string().unwrap_or_default(), false);
     }
-}
-
-fn shown() -> Vec<i64> {
-    let ids = storage().and_then(|storage| storage.get_item(SHOWN).ok()?);
-    (ids.as_deref().unwrap_or_default().split(','))
-        .filter_map(|id| id.parse().ok())
-        .collect()
-}
-
-fn remember(messages: &[FlashMessage]) {
-    if messages.is_empty() {
-        return;
-    }
-    let mut ids = shown();
-    ids.extend(messages.iter().map(|message| message.id));
-    ids.drain(..ids.len().saturating_sub(200));
-    let ids: Vec<_> = ids.iter().map(i64::to_string).collect();
-    if let Some(storage) = storage() {
-        // A full or forbidden storage: the server alone keeps track then.
-        _ = storage.set_item(SHOWN, &ids.join(","));
-    }
-}
-
-fn storage() -> Option<Storage> {
-    window().session_storage().ok()?
 }

@@ -17,9 +17,18 @@ use crate::provider::side;
 /// Sends a plain form without a page load, and shows the messages that its answer brings: an
 /// `on:submit` for forms that work without JavaScript too.
 ///
-/// Where the answer redirects the browser goes on to that page, which shows them; where no answer
-/// arrives, or one that fails and brings no message, the form is sent again, as the browser does it. So
-/// does a form that is no plain post from the start.
+/// The request is the one that the browser would send, with the fields of its button, and is sent once:
+///
+/// | the answer | what happens |
+/// |---|---|
+/// | brings messages | the list shows them |
+/// | redirects | the browser loads that page, which shows them |
+/// | refuses (4xx) without a message | the browser sends the form and shows the page that says why |
+/// | fails (5xx) without a message, or gets lost | the list says so, in the words of the form's attribute `data-flash-lost` where it has one |
+///
+/// The browser sends the form from the start in these cases: the page has no list of messages; the form
+/// is no URL-encoded post to a path of this site, has a field for files or another target; the button
+/// has a `formaction`, `formmethod`, `formenctype` or `formtarget`.
 ///
 /// A typed call does the same with [`FlashClient`], for 30 KB more of WASM in brotli.
 ///
@@ -68,10 +77,10 @@ where
     type Response = BrowserResponse;
 
     fn send(request: BrowserRequest) -> impl Future<Output = Result<BrowserResponse, E>> + Send {
-        side::ask_for_messages(&request);
+        let cookies = side::ask_for_messages(&request);
         async move {
             let response = <BrowserClient as Client<E, I, O>>::send(request).await?;
-            side::show_messages(&response);
+            side::show_messages(&response, &cookies);
             Ok(response)
         }
     }

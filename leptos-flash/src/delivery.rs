@@ -1,19 +1,29 @@
-//! Handed over: a body that knows when its last byte was flushed, and the batches that delete what
-//! it showed.
+//! Handed over: a body that knows when it was written to the network, and the batches that delete
+//! what it showed.
 
 use std::{
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::{Context, Poll, ready},
     time::Duration,
 };
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::{Response, header};
-use http_body::Frame;
+use futures::task::AtomicWaker;
+use http::{Response, Version, header};
+use http_body::{Frame, SizeHint};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{FlashKey, FlashStore, store::Lease};
+use crate::{
+    FlashStore,
+    database::describe,
+    listener::{Connection, Written},
+    store::{Acknowledged, Lease, Shown},
+};
 
 /// Deletes what was shown, all requests of 10 ms in one statement.
 #[derive(Clone, Debug)]
@@ -21,12 +31,13 @@ pub(crate) struct Deliveries(mpsc::UnboundedSender<Delivery>);
 
 #[derive(Debug)]
 enum Delivery {
-    Shown(Vec<(FlashKey, i64)>),
+    Shown(Vec<Shown>),
+    Acknowledged(Vec<Acknowledged>),
     Flush(oneshot::Sender<()>),
 }
 
-/// Until they are deleted, each page of their session looks at them: 100 ms cost PostgreSQL a quarter more
-/// when 16 visitors did what they could.
+/// Longer batches leave rows for the next take: 100 ms cost PostgreSQL a quarter more CPU when 16
+/// visitors did what they could.
 const BATCH_TIME: Duration = Duration::from_millis(10);
 const BATCH_SIZE: usize = 1000;
 
@@ -40,9 +51,16 @@ impl Deliveries {
         Self(sender)
     }
 
-    pub fn shown(&self, lease: Lease) {
-        // The receiver ends with the runtime; the lease runs out then.
-        _ = self.0.send(Delivery::Shown(lease.delivered()));
+    fn shown(&self, shown: Vec<Shown>) {
+        if !shown.is_empty() {
+            // The receiver ends with the runtime; the lease runs out then.
+            _ = self.0.send(Delivery::Shown(shown));
+        }
+    }
+
+    /// The browser has shown these, as it says with a call.
+    pub fn acknowledged(&self, messages: Vec<Acknowledged>) {
+        _ = self.0.send(Delivery::Acknowledged(messages));
     }
 
     pub async fn flush(&self) {
@@ -52,86 +70,157 @@ impl Deliveries {
     }
 }
 
+/// What waits to be deleted.
+#[derive(Default)]
+struct Batch {
+    shown: Vec<Shown>,
+    acknowledged: Vec<Acknowledged>,
+    flushing: Vec<oneshot::Sender<()>>,
+}
+
 /// Runs until every sender is gone. What can't be deleted is tried again, with what came meanwhile.
 async fn delete_in_batches(store: FlashStore, mut deliveries: mpsc::UnboundedReceiver<Delivery>) {
-    let mut shown = Vec::new();
-    let mut flushing = Vec::new();
+    let mut batch = Batch::default();
     loop {
-        if shown.is_empty() {
+        if batch.shown.is_empty() && batch.acknowledged.is_empty() {
             let Some(first) = deliveries.recv().await else {
                 return;
             };
-            sort(first, &mut shown, &mut flushing);
+            batch.add(first);
             tokio::time::sleep(BATCH_TIME).await;
         }
         while let Ok(delivery) = deliveries.try_recv() {
-            sort(delivery, &mut shown, &mut flushing);
+            batch.add(delivery);
         }
-        let batch = shown.len().min(BATCH_SIZE);
-        let deleted = match batch {
-            0 => Ok(()),
-            _ => store.delete(&shown[..batch]).await,
-        };
-        if deleted.is_ok() {
-            metrics::counter!("flash_shown_total").increment(batch as u64);
-            shown.drain(..batch);
-        }
-        if shown.is_empty() || deleted.is_err() {
-            for done in flushing.drain(..) {
-                _ = done.send(());
-            }
-        }
-        if let Err(error) = deleted {
-            tracing::warn!(%error, "{} shown flash messages are not deleted yet", shown.len());
+        if let Err(error) = batch.delete(&store).await {
+            tracing::warn!(
+                error = describe(&error),
+                "{} shown flash messages are not deleted yet",
+                batch.shown.len() + batch.acknowledged.len()
+            );
+            batch.flushed();
             if deliveries.is_closed() {
                 return;
             }
             tokio::time::sleep(PAUSE).await;
             // After a long outage the leases of the oldest have run out anyway.
-            let surplus = shown.len().saturating_sub(100 * BATCH_SIZE);
-            shown.drain(..surplus);
+            batch.forget_the_oldest();
+        }
+        if batch.shown.is_empty() && batch.acknowledged.is_empty() {
+            batch.flushed();
         }
     }
 }
 
-fn sort(
-    delivery: Delivery,
-    shown: &mut Vec<(FlashKey, i64)>,
-    flushing: &mut Vec<oneshot::Sender<()>>,
-) {
-    match delivery {
-        Delivery::Shown(ids) => shown.extend(ids),
-        Delivery::Flush(done) => flushing.push(done),
+impl Batch {
+    fn add(&mut self, delivery: Delivery) {
+        match delivery {
+            Delivery::Shown(shown) => self.shown.extend(shown),
+            Delivery::Acknowledged(messages) => self.acknowledged.extend(messages),
+            Delivery::Flush(done) => self.flushing.push(done),
+        }
+    }
+
+    async fn delete(&mut self, store: &FlashStore) -> sqlx::Result<()> {
+        let shown = self.shown.len().min(BATCH_SIZE);
+        if shown > 0 {
+            store.delete_shown(&self.shown[..shown]).await?;
+            metrics::counter!("flash_shown_total").increment(shown as u64);
+            self.shown.drain(..shown);
+        }
+        let acknowledged = self.acknowledged.len().min(BATCH_SIZE);
+        if acknowledged > 0 {
+            store
+                .delete_acknowledged(&self.acknowledged[..acknowledged])
+                .await?;
+            metrics::counter!("flash_shown_total").increment(acknowledged as u64);
+            self.acknowledged.drain(..acknowledged);
+        }
+        Ok(())
+    }
+
+    fn flushed(&mut self) {
+        for done in self.flushing.drain(..) {
+            _ = done.send(());
+        }
+    }
+
+    fn forget_the_oldest(&mut self) {
+        let surplus = self.shown.len().saturating_sub(100 * BATCH_SIZE);
+        self.shown.drain(..surplus);
+        let surplus = self.acknowledged.len().saturating_sub(100 * BATCH_SIZE);
+        self.acknowledged.drain(..surplus);
+    }
+}
+
+/// A page's messages on their way. Dropped before it is [`done`](Self::done), they wait again.
+#[derive(Debug)]
+pub(crate) struct HandOver {
+    pub lease: Lease,
+    /// Whether some of the messages may be asked back: others were on the page.
+    pub undoable: bool,
+    /// The browser runs our script, so that it will say which messages it has.
+    pub acknowledges: bool,
+    pub deliveries: Deliveries,
+}
+
+impl HandOver {
+    /// The page was written to the network.
+    pub fn done(self) {
+        let shown = self.lease.delivered(self.undoable, self.acknowledges);
+        self.deliveries.shown(shown);
     }
 }
 
 pin_project_lite::pin_project! {
-    /// A body whose messages count as shown when it was handed to the network to its end.
-    ///
-    /// hyper flushes when a body is not ready, and drops it when that fails: so the body waits for
-    /// one poll before its end. Whoever polls it then has written all the rest.
+    /// A page whose messages count as shown when its last byte was written to the network.
     pub(crate) struct DeliveredBody {
         #[pin]
         inner: Body,
-        at_end: bool,
-        lease: Option<Lease>,
-        deliveries: Deliveries,
+        page: Option<HandOver>,
+        way: Way,
     }
 }
 
+/// How the body gets to know that it was written.
+enum Way {
+    /// The connection tells: HTTP/1 flushes after the last part, HTTP/2 drops each part's token.
+    Told {
+        connection: Connection,
+        tokens: Option<Written>,
+    },
+    /// Nobody tells. hyper drops each part after it was written; the body waits for that before its
+    /// end.
+    Watched(Watched),
+}
+
 impl DeliveredBody {
-    pub fn wrap(response: Response<Body>, lease: Lease, deliveries: Deliveries) -> Response<Body> {
-        let mut response = response.map(|inner| {
+    /// Wraps the body of a page. `connection` is there when a
+    /// [`FlashListener`](crate::FlashListener) accepted it.
+    pub fn wrap(
+        mut response: Response<Body>,
+        page: HandOver,
+        connection: Option<Connection>,
+        version: Version,
+    ) -> Response<Body> {
+        let way = match connection {
+            Some(connection) => Way::Told {
+                connection,
+                tokens: (version == Version::HTTP_2).then(Written::default),
+            },
+            None => {
+                // With a known length hyper drops the body before its end is polled.
+                response.headers_mut().remove(header::CONTENT_LENGTH);
+                Way::Watched(Watched::default())
+            }
+        };
+        response.map(|inner| {
             Body::new(Self {
                 inner,
-                at_end: false,
-                lease: Some(lease),
-                deliveries,
+                page: Some(page),
+                way,
             })
-        });
-        // With a known length hyper drops the body before its end is polled.
-        response.headers_mut().remove(header::CONTENT_LENGTH);
-        response
+        })
     }
 }
 
@@ -143,18 +232,149 @@ impl http_body::Body for DeliveredBody {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let this = self.project();
-        if !*this.at_end {
-            if let Some(frame) = ready!(this.inner.poll_frame(cx)) {
-                return Poll::Ready(Some(frame));
+        let mut this = self.project();
+        match this.way {
+            Way::Told { connection, tokens } => {
+                let frame = ready!(this.inner.as_mut().poll_frame(cx));
+                let frame = match (frame, &tokens) {
+                    (Some(Ok(frame)), Some(tokens)) => Some(Ok(
+                        frame.map_data(|data| with_token(data, tokens, connection))
+                    )),
+                    (frame, _) => frame,
+                };
+                let failed = matches!(frame, Some(Err(_)));
+                let ends = frame.is_none() || this.inner.is_end_stream();
+                if ends
+                    && !failed
+                    && let Some(page) = this.page.take()
+                {
+                    connection.hand_over(page, tokens.clone().unwrap_or_default());
+                }
+                Poll::Ready(frame)
             }
-            *this.at_end = true;
+            Way::Watched(watched) => watched.poll_frame(this.inner, this.page, cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self.way {
+            Way::Told { .. } => self.inner.is_end_stream(),
+            Way::Watched(_) => false,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self.way {
+            Way::Told { .. } => self.inner.size_hint(),
+            Way::Watched(_) => SizeHint::default(),
+        }
+    }
+}
+
+/// h2 copies smaller parts (`h2::codec::framed_write`, its `CHAIN_THRESHOLD` is 256): such a token
+/// would say nothing. They follow the larger ones in order.
+const MIN_OWNED: usize = 256;
+
+fn with_token(data: Bytes, written: &Written, connection: &Connection) -> Bytes {
+    if data.len() <= MIN_OWNED {
+        return data;
+    }
+    let _token = written.token(connection);
+    Bytes::from_owner(Owned { data, _token })
+}
+
+struct Owned<T> {
+    data: Bytes,
+    _token: T,
+}
+
+impl<T> AsRef<[u8]> for Owned<T> {
+    fn as_ref(&self) -> &[u8] {
+        &self.data
+    }
+}
+
+/// Parts that own a share of a counter, so that the body sees when hyper has dropped them all.
+#[derive(Default)]
+struct Watched {
+    parts: Arc<Alive>,
+    /// The rest of a large part, whose beginning goes alone.
+    rest: Option<Bytes>,
+    /// A part was alive when the body was polled again: hyper does not copy them.
+    seen_alive: bool,
+    at_end: bool,
+    polled_at_end: bool,
+}
+
+#[derive(Default)]
+struct Alive {
+    parts: AtomicUsize,
+    waker: AtomicWaker,
+}
+
+struct Part(Arc<Alive>);
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        if self.0.parts.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.waker.wake();
+        }
+    }
+}
+
+/// hyper takes no more parts into its buffer after one of this size (`MAX_BUF_LIST_BUFFERS` and
+/// `max_buf_size`), and would not poll the body again while it waits. The beginning goes alone.
+const LARGE: usize = 64 * 1024;
+const BEGINNING: usize = 1024;
+
+impl Watched {
+    fn poll_frame(
+        &mut self,
+        mut inner: Pin<&mut Body>,
+        page: &mut Option<HandOver>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        use http_body::Body as _;
+
+        self.seen_alive |= self.parts.parts.load(Ordering::Acquire) > 0;
+        if let Some(rest) = self.rest.take() {
+            return Poll::Ready(Some(Ok(Frame::data(self.own(rest)))));
+        }
+        if !self.at_end {
+            match ready!(inner.as_mut().poll_frame(cx)) {
+                Some(Ok(frame)) => {
+                    let frame = frame.map_data(|mut data| {
+                        if data.len() > LARGE {
+                            self.rest = Some(data.split_off(BEGINNING));
+                        }
+                        self.own(data)
+                    });
+                    return Poll::Ready(Some(Ok(frame)));
+                }
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => self.at_end = true,
+            }
+        }
+        self.parts.waker.register(cx.waker());
+        let alive = self.parts.parts.load(Ordering::Acquire) > 0;
+        if alive {
+            return Poll::Pending;
+        }
+        // Where hyper copies the parts they tell nothing. It flushes when a body is not ready, so one
+        // more poll is the best that is left.
+        if !self.seen_alive && !std::mem::replace(&mut self.polled_at_end, true) {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        if let Some(lease) = this.lease.take() {
-            this.deliveries.shown(lease);
+        if let Some(page) = page.take() {
+            page.done();
         }
         Poll::Ready(None)
+    }
+
+    fn own(&self, data: Bytes) -> Bytes {
+        self.parts.parts.fetch_add(1, Ordering::AcqRel);
+        let _token = Part(self.parts.clone());
+        Bytes::from_owner(Owned { data, _token })
     }
 }

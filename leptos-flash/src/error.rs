@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 
-use crate::InvalidLevel;
+use crate::{InvalidLevel, database::describe};
 
 /// Why a message was not stored.
 #[derive(Debug, thiserror::Error)]
@@ -20,11 +20,22 @@ pub enum FlashError {
 
     /// `FlashLayer` found no session in the request.
     #[error(
-        "Can't reach the session of the flash messages: SessionManagerLayer must be outside \
-         FlashLayer. Add `.layer(SessionManagerLayer::new(session_store))` after \
-         `.layer(FlashLayer::new(store))`."
+        "Can't reach the session of the flash messages: SessionLayer must be outside FlashLayer. Add \
+         `.layer(SessionLayer::new(sessions, cookie))` after `.layer(FlashLayer::new(store))`. \
+         tower-sessions' own SessionManagerLayer does not do."
     )]
     MissingSession,
+
+    /// The session layer and the message store have different tables of sessions.
+    #[error(
+        "The flash messages can't find their sessions: SessionLayer and FlashStore were made from \
+         different session stores. Make both from the same, after all of its `with_…`."
+    )]
+    OtherSessions,
+
+    /// The request passed two `FlashLayer`s.
+    #[error("FlashLayer is there twice. The outer one counts; remove the inner one.")]
+    LayerTwice,
 
     /// A first visit's push after the response head has left: its cookie can't be set any more.
     #[error(
@@ -66,11 +77,12 @@ pub enum FlashError {
     },
 
     /// The session could not be read or written.
-    #[error("The session can't be reached: {0}")]
+    #[error("The session can't be reached.")]
     Session(#[from] tower_sessions::session::Error),
 
-    /// The database did not do it, perhaps for several requests at once.
-    #[error("The database can't be reached: {0}")]
+    /// The database did not do it, perhaps for several requests at once. Its own words are in the
+    /// source: they may hold values, so they belong into no log of production.
+    #[error("The database did not do it: {}.", describe(.0))]
     Database(#[from] Arc<sqlx::Error>),
 }
 
@@ -84,9 +96,11 @@ impl FlashError {
     /// 4xx: the request can be mended. 500: the program must be. 503: later.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::MissingLayer | Self::MissingSession | Self::TooLate => {
-                StatusCode::INTERNAL_SERVER_ERROR
-            }
+            Self::MissingLayer
+            | Self::MissingSession
+            | Self::OtherSessions
+            | Self::LayerTwice
+            | Self::TooLate => StatusCode::INTERNAL_SERVER_ERROR,
             Self::TooLong { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::EmptyText | Self::NulCharacter | Self::Level(_) | Self::NotLocal => {
                 StatusCode::UNPROCESSABLE_ENTITY

@@ -2,34 +2,43 @@
 
 use std::{
     convert::Infallible,
+    fmt,
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use axum::{
     Json,
     body::Body,
-    extract::FromRequestParts,
+    extract::{FromRequestParts, OptionalFromRequestParts},
     response::{IntoResponse, Redirect},
 };
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header, request::Parts};
+use http::{
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header, request::Parts,
+};
 use leptos::prelude::use_context;
 use leptos_axum::ResponseOptions;
 use tower::{Layer, Service};
 use tower_sessions::Session;
+use uuid::Uuid;
 
 use crate::{
-    FlashError, FlashKey, FlashMessage, FlashStore,
-    coalesce::Coalesced,
-    delivery::{DeliveredBody, Deliveries},
+    FlashError, FlashKey, FlashMessage, FlashStore, Visit,
+    caching::never_store,
+    database::describe,
+    delivery::{DeliveredBody, Deliveries, HandOver},
+    listener::Connection,
     local::is_local,
-    request::{Kind, shown_ids},
-    session_store::flash_key_of,
-    store::{Lease, Owner, Push, Pushed, Pushing, Stored, Take},
-    wire::{CALL_HEADER, MORE_HEADER, SHOWN_COOKIE},
+    request::{Kind, Note, is_page_load, notes},
+    session_store::DATA_KEY,
+    store::{Acknowledged, Lease, Leased, Owner},
+    wire::{CALL_HEADER, MORE_HEADER, NOTED_HEADER, SHOWN_COOKIE},
 };
 
 /// Takes the messages of a session before a page is rendered, and sees to it that they are deleted
@@ -39,22 +48,33 @@ use crate::{
 /// it. The last `.layer` is the outermost:
 ///
 /// ```no_run
+/// use std::time::Duration;
+///
 /// use axum::Router;
-/// use leptos_flash::{FlashLayer, FlashStore, PostgresSessionStore};
-/// use tower_sessions::SessionManagerLayer;
+/// use leptos_flash::{
+///     FlashLayer, FlashListener, FlashStore, PostgresSessionStore, SessionLayer, purge_every,
+///     with_connection,
+/// };
+/// use tokio::net::TcpListener;
+/// use tower_sessions::cookie::{Cookie, Key};
 ///
-/// # async fn example(pool: sqlx::PgPool, routes: Router) -> Result<(), leptos_flash::FlashError> {
-/// let session_store = PostgresSessionStore::new(pool.clone());
-/// session_store.migrate().await?;
-/// let flash_store = FlashStore::new(&session_store);
-/// flash_store.migrate().await?;
+/// # async fn example(pool: sqlx::PgPool, routes: Router, key: Key) -> Result<(), Box<dyn std::error::Error>> {
+/// let sessions = PostgresSessionStore::new(pool);
+/// sessions.migrate().await?;
+/// let messages = FlashStore::new(&sessions);
+/// messages.migrate().await?;
+/// // Deletes what expired; without it expired rows stay for ever.
+/// tokio::spawn(purge_every(Duration::from_secs(15 * 60), messages.clone(), sessions.clone()));
 ///
-/// let flash_layer = FlashLayer::new(flash_store);
+/// let cookie = Cookie::build("sessionId").path("/").http_only(true).secure(true).build();
+/// let flash = FlashLayer::new(messages);
 /// let app: Router = routes
-///     .layer(flash_layer.clone())
-///     .layer(SessionManagerLayer::new(session_store));
-/// // … serve, and after a graceful shutdown:
-/// flash_layer.flush().await;
+///     .layer(flash.clone())
+///     .layer(SessionLayer::new(sessions, cookie).with_secrets([key]));
+/// let listener = FlashListener::new(TcpListener::bind("127.0.0.1:3000").await?);
+/// axum::serve(listener, with_connection(app)).await?;
+/// // After a graceful shutdown; without it the last messages are shown again.
+/// flash.flush().await;
 /// # Ok(())
 /// # }
 /// ```
@@ -62,13 +82,19 @@ use crate::{
 pub struct FlashLayer(Arc<Shared>);
 
 /// Behind one pointer: every request copies the layer.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Shared {
     store: FlashStore,
-    pushes: Coalesced<Push>,
-    takes: Coalesced<Take>,
     deliveries: Deliveries,
     take_timeout: Duration,
+    is_page_load: Arc<dyn Fn(&Method, &HeaderMap) -> bool + Send + Sync>,
+    complained: Arc<AtomicBool>,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
 }
 
 impl FlashLayer {
@@ -79,10 +105,10 @@ impl FlashLayer {
     pub fn new(store: FlashStore) -> Self {
         Self(Arc::new(Shared {
             deliveries: Deliveries::start(store.clone()),
-            pushes: Coalesced::new(Push(store.clone()), store.pool().clone()),
-            takes: Coalesced::new(Take(store.clone()), store.pool().clone()),
             store,
             take_timeout: Duration::from_secs(2),
+            is_page_load: Arc::new(is_page_load),
+            complained: Arc::default(),
         }))
     }
 
@@ -93,10 +119,38 @@ impl FlashLayer {
         self
     }
 
+    /// Decides which requests load a page that a person is about to see, for clients that the rule
+    /// [`is_page_load`] gets wrong. Default: that rule.
+    ///
+    /// ```
+    /// # use leptos_flash::{FlashLayer, is_page_load};
+    /// # fn example(layer: FlashLayer) -> FlashLayer {
+    /// // An app that shows its pages in frames:
+    /// layer.with_page_load(|method, headers| {
+    ///     let in_frame = headers.get("sec-fetch-dest").is_some_and(|dest| dest == "iframe");
+    ///     in_frame || is_page_load(method, headers)
+    /// })
+    /// # }
+    /// ```
+    pub fn with_page_load(
+        mut self,
+        rule: impl Fn(&Method, &HeaderMap) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        Arc::make_mut(&mut self.0).is_page_load = Arc::new(rule);
+        self
+    }
+
     /// Waits until all that was shown so far is deleted, or could not be. Call it after a graceful shutdown:
     /// otherwise messages of the last 10 ms are shown again when their lease runs out.
     pub async fn flush(&self) {
         self.0.deliveries.flush().await;
+    }
+
+    /// Says once what is wrong with the layers.
+    fn complain(&self, error: &FlashError) {
+        if !self.0.complained.swap(true, Ordering::Relaxed) {
+            tracing::error!("{error}");
+        }
     }
 }
 
@@ -140,91 +194,87 @@ where
         let mut inner = std::mem::replace(&mut self.inner, clone);
         let layer = self.layer.clone();
         Box::pin(async move {
-            let kind = Kind::of(&request);
-            let session = request.extensions().get::<Session>().cloned();
-            let flash = Flash::new(layer.clone(), session, kind);
+            if request.extensions().get::<Flash>().is_some() {
+                layer.complain(&FlashError::LayerTwice);
+                return inner.call(request).await;
+            }
+            let kind = Kind::of(&request, &*layer.0.is_page_load);
+            let visit = layer.visit_of(&request);
+            let session = visit
+                .as_ref()
+                .and(request.extensions().get::<Session>().cloned());
+            let connection = request.extensions().get::<Connection>().cloned();
+            let version = request.version();
+            let flash = Flash::new(
+                layer.clone(),
+                session,
+                visit,
+                kind,
+                notes(request.headers()),
+            );
             // What this request still holds when its future is dropped goes back.
             let holding = Holding(flash.clone());
 
-            let shown = shown_ids(request.headers());
-            let are_deleted = layer.take(&flash, &shown).await;
+            layer.take(&flash).await;
             let mut response = if kind == Kind::Take {
-                ([(header::CACHE_CONTROL, "no-store")], Json(flash.take())).into_response()
+                Json(flash.take()).into_response()
             } else {
                 request.extensions_mut().insert(flash.clone());
                 inner.call(request).await?
             };
             // For tests of handlers, see the module `testing`.
             response.extensions_mut().insert(flash);
-            if are_deleted {
-                forget(&shown, response.headers_mut());
-            }
-            Ok(holding.hand_over(response, &layer.0.deliveries).await)
+            Ok(holding.settle(response, connection, version).await)
         })
     }
 }
 
 impl FlashLayer {
+    /// The visit of a request, if its session is one that our statements find.
+    fn visit_of<B>(&self, request: &Request<B>) -> Option<Visit> {
+        let Some(visit) = request.extensions().get::<Visit>() else {
+            self.complain(&FlashError::MissingSession);
+            return None;
+        };
+        if visit.store().table() != self.0.store.sessions() {
+            self.complain(&FlashError::OtherSessions);
+            return None;
+        }
+        Some(visit.clone())
+    }
+
     /// Fills `flash` for a request that shows messages. Without the database the page goes on
-    /// without messages. Whether those that the browser has `shown` are deleted.
-    async fn take(&self, flash: &Flash, shown: &[i64]) -> bool {
-        let Some(session) = flash.0.session.as_ref().and_then(Session::id) else {
-            return true;
-        };
-        let mut are_deleted = shown.is_empty();
-        let Shared {
-            store,
-            takes,
-            take_timeout,
+    /// without messages.
+    async fn take(&self, flash: &Flash) {
+        let Carried {
+            session,
+            visit,
+            kind,
+            notes,
             ..
-        } = &*self.0;
-        let taking = async {
-            if !shown.is_empty() {
-                store
-                    .delete_of_session(session, shown)
-                    .await
-                    .map_err(Arc::new)?;
-                are_deleted = true;
-            }
-            match flash.0.kind {
-                Kind::PageLoad | Kind::Take => takes.ask(session).await.map(Some),
-                Kind::Call { .. } | Kind::Other => Ok(None),
-            }
+        } = &*flash.0;
+        let Some(id) = session.as_ref().and_then(Session::id) else {
+            return;
         };
-        match tokio::time::timeout(*take_timeout, taking).await {
-            Ok(Ok(Some(taken))) => {
+        if !matches!(kind, Kind::PageLoad | Kind::Take) {
+            return;
+        }
+        let taking = self.0.store.take(id, notes.clone());
+        match tokio::time::timeout(self.0.take_timeout, taking).await {
+            Ok(Ok(taken)) => {
+                if let (Some(visit), Some(times)) = (visit, taken.times) {
+                    visit.is_used(times);
+                }
                 let mut state = flash.state();
                 state.messages = taken.messages;
                 state.taken = taken.lease;
             }
-            Ok(Ok(None)) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "a page goes without its flash messages"),
-            Err(_) => {
-                tracing::warn!("a page goes without its flash messages: the database is slow")
+            Ok(Err(error)) => {
+                let error = describe(&error);
+                tracing::warn!(error, "a page goes without its flash messages");
             }
-        }
-        are_deleted
-    }
-
-    /// Stores a message. None: the session is gone.
-    async fn push(
-        &self,
-        owner: Owner,
-        message: &FlashMessage,
-        leased: bool,
-    ) -> Result<Option<Stored>, FlashError> {
-        loop {
-            let message = message.clone();
-            let pushing = Pushing {
-                owner,
-                message,
-                leased,
-            };
-            match self.0.pushes.ask(pushing).await? {
-                Pushed::Stored(stored) => return Ok(Some(stored)),
-                Pushed::NoSession => return Ok(None),
-                Pushed::Full => return Err(self.0.store.full()),
-                Pushed::Later => {}
+            Err(_) => {
+                tracing::warn!("a page goes without its flash messages: the database is slow");
             }
         }
     }
@@ -249,7 +299,11 @@ pub struct Flash(Arc<Carried>);
 struct Carried {
     layer: FlashLayer,
     session: Option<Session>,
+    visit: Option<Visit>,
     kind: Kind,
+    /// What the browser says it has shown.
+    notes: Vec<Note>,
+    began: Instant,
     state: Mutex<State>,
 }
 
@@ -261,6 +315,8 @@ struct State {
     /// What was pushed meanwhile; some of it travels with the response.
     pushed: Vec<FlashMessage>,
     travelling: Lease,
+    /// Ids that a form without JavaScript asked back: the browser must forget that it showed them.
+    asked_back: Vec<i64>,
     head_left: bool,
 }
 
@@ -280,7 +336,7 @@ impl Flash {
     ///
     /// # Errors
     /// As [`push`](Self::push).
-    pub async fn info(&self, text: impl Into<String>) -> Result<(), FlashError> {
+    pub async fn info(&self, text: impl Into<String>) -> Result<Option<i64>, FlashError> {
         self.push(FlashMessage::info(text)).await
     }
 
@@ -288,7 +344,7 @@ impl Flash {
     ///
     /// # Errors
     /// As [`push`](Self::push).
-    pub async fn success(&self, text: impl Into<String>) -> Result<(), FlashError> {
+    pub async fn success(&self, text: impl Into<String>) -> Result<Option<i64>, FlashError> {
         self.push(FlashMessage::success(text)).await
     }
 
@@ -296,7 +352,7 @@ impl Flash {
     ///
     /// # Errors
     /// As [`push`](Self::push).
-    pub async fn warning(&self, text: impl Into<String>) -> Result<(), FlashError> {
+    pub async fn warning(&self, text: impl Into<String>) -> Result<Option<i64>, FlashError> {
         self.push(FlashMessage::warning(text)).await
     }
 
@@ -304,34 +360,39 @@ impl Flash {
     ///
     /// # Errors
     /// As [`push`](Self::push).
-    pub async fn error(&self, text: impl Into<String>) -> Result<(), FlashError> {
+    pub async fn error(&self, text: impl Into<String>) -> Result<Option<i64>, FlashError> {
         self.push(FlashMessage::error(text)).await
     }
 
     /// Pushes a message for the next page. Stored when it returns. A visitor without a session gets
-    /// one with the response's head; not with a 5xx, for which tower-sessions saves nothing.
+    /// one with the response's head; not with a 5xx, for which no session is saved. Returns the
+    /// message's id; none below the minimum level.
     ///
     /// # Errors
     /// The message is empty, too long, contains a NUL character or a link to another site; as many
     /// as allowed of a higher level wait; the database can't be reached; the layers are missing or
     /// in the wrong order; the response head of a first visit has left.
-    pub async fn push(&self, mut message: FlashMessage) -> Result<(), FlashError> {
+    pub async fn push(&self, mut message: FlashMessage) -> Result<Option<i64>, FlashError> {
         let Carried {
             layer,
             session,
+            visit,
             kind,
             ..
         } = &*self.0;
-        if !layer.0.store.accepts(&message)? {
-            return Ok(());
+        let store = &layer.0.store;
+        if !store.accepts(&message)? {
+            return Ok(None);
         }
-        let session = session.as_ref().ok_or(FlashError::MissingSession)?;
+        let (Some(session), Some(visit)) = (session, visit) else {
+            return Err(FlashError::MissingSession);
+        };
         let travels = matches!(kind, Kind::Call { .. }) && !self.state().head_left;
         let stored = match session.id() {
-            Some(id) => layer.push(Owner::Session(id), &message, travels).await?,
+            Some(id) => store.store(Owner::Session(id), &message, travels).await?,
             None => None,
         };
-        let stored = match stored {
+        let (stored, times) = match stored {
             Some(stored) => stored,
             None => {
                 if session.id().is_some() {
@@ -339,18 +400,26 @@ impl Flash {
                     session.load().await?;
                 }
                 let key = self.key().await?;
-                (layer.push(Owner::Key(key), &message, travels).await?)
+                (store.store(Owner::Key(key), &message, travels).await?)
                     .ok_or(FlashError::MissingSession)?
             }
         };
-        message.id = stored.id;
+        if let Some(times) = times {
+            visit.is_used(times);
+        }
+        (message.id, message.scope) = (stored.id, stored.key.scope());
         metrics::counter!("flash_pushed_total").increment(1);
         let mut state = self.state();
         if let Some(until) = stored.leased_until {
-            state.travelling.add(stored.key, stored.id, until);
+            let leased = Leased {
+                id: stored.id,
+                until,
+                takes: 0,
+            };
+            state.travelling.add(stored.key, leased);
         }
         state.pushed.push(message);
-        Ok(())
+        Ok(Some(stored.id))
     }
 
     /// Pushes a message and answers with a redirect to a page that shows it.
@@ -370,10 +439,28 @@ impl Flash {
         Ok(Redirect::to(path))
     }
 
-    /// The messages that this page shows, in the order of their pushes. They are deleted when the
-    /// page was handed over, except sticky ones.
+    /// Whether the request loads a page that a person is about to see. A `GET` that pushes should do
+    /// so for these alone: a `HEAD` or a prefetch must not change anything.
+    pub fn is_page_load(&self) -> bool {
+        self.0.kind == Kind::PageLoad
+    }
+
+    /// Returns the messages that this page shows, in the order of their pushes. They are deleted when
+    /// the page was handed over, except sticky ones.
+    ///
+    /// Call it before the response's head leaves, so not in a late `<Suspense>`: after that there are
+    /// none, and the log says so.
     pub fn take(&self) -> Vec<FlashMessage> {
         let mut state = self.state();
+        if state.head_left {
+            if !state.shown && !state.messages.is_empty() {
+                tracing::error!(
+                    "flash messages were taken after the response head had left; they wait for the next \
+                     page. Take them before rendering, outside of <Suspense>"
+                );
+            }
+            return Vec::new();
+        }
         state.shown = true;
         state.messages.clone()
     }
@@ -393,15 +480,30 @@ impl Flash {
     /// # Errors
     /// The database can't be reached, or a layer is missing.
     pub async fn dismiss(&self, id: i64) -> Result<(), FlashError> {
-        let session = self.0.session.as_ref().ok_or(FlashError::MissingSession)?;
-        if let Some(session) = session.id() {
-            self.0
-                .layer
-                .0
-                .store
-                .delete_of_session(session, &[id])
-                .await?;
-            metrics::counter!("flash_dismissed_total").increment(1);
+        self.dismiss_from_page(&[id], &[]).await
+    }
+
+    /// Dismisses messages that a page showed, and makes the others wait again, for a form that works
+    /// without JavaScript: the page comes back without the `dismissed` messages and with the rest of
+    /// those that it had `shown`.
+    ///
+    /// What a page showed can be asked back for 3 minutes, by its session alone. It does no harm to
+    /// ask twice, or for messages that are gone: a message that waits is not doubled, and one that
+    /// another with its key has replaced stays replaced.
+    ///
+    /// # Errors
+    /// The database can't be reached, or a layer is missing.
+    pub async fn dismiss_from_page(
+        &self,
+        dismissed: &[i64],
+        shown: &[i64],
+    ) -> Result<(), FlashError> {
+        let Carried { layer, session, .. } = &*self.0;
+        let session = session.as_ref().ok_or(FlashError::MissingSession)?;
+        if let Some(id) = session.id() {
+            layer.0.store.dismiss(id, dismissed, shown).await?;
+            self.state().asked_back.extend(shown);
+            metrics::counter!("flash_dismissed_total").increment(dismissed.len() as u64);
         }
         Ok(())
     }
@@ -413,12 +515,17 @@ impl Flash {
     /// left.
     pub async fn key(&self) -> Result<FlashKey, FlashError> {
         let session = self.0.session.as_ref().ok_or(FlashError::MissingSession)?;
-        let key = flash_key_of(session).await?;
+        let known = session.get(DATA_KEY).await?;
         if session.id().is_none() && self.state().head_left {
             tracing::error!("{}", FlashError::TooLate);
             return Err(FlashError::TooLate);
         }
-        Ok(key)
+        if let Some(key) = known {
+            return Ok(FlashKey(key));
+        }
+        let key = Uuid::new_v4();
+        session.insert(DATA_KEY, key).await?;
+        Ok(FlashKey(key))
     }
 
     /// What this response shows, and what was pushed for later.
@@ -432,7 +539,13 @@ impl Flash {
         (shown, state.pushed.clone())
     }
 
-    fn new(layer: FlashLayer, session: Option<Session>, kind: Kind) -> Self {
+    fn new(
+        layer: FlashLayer,
+        session: Option<Session>,
+        visit: Option<Visit>,
+        kind: Kind,
+        notes: Vec<Note>,
+    ) -> Self {
         let store = &layer.0.store;
         let state = Mutex::new(State {
             messages: Vec::new(),
@@ -440,12 +553,16 @@ impl Flash {
             shown: false,
             pushed: Vec::new(),
             travelling: Lease::none(store),
+            asked_back: Vec::new(),
             head_left: false,
         });
         Self(Arc::new(Carried {
             layer,
             session,
+            visit,
             kind,
+            notes,
+            began: Instant::now(),
             state,
         }))
     }
@@ -476,51 +593,105 @@ impl<S: Sync> FromRequestParts<S> for Flash {
     }
 }
 
+/// Without a `FlashLayer` around it a handler gets `None`.
+impl<S: Sync> OptionalFromRequestParts<S> for Flash {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
+        Ok(parts.extensions.get().cloned())
+    }
+}
+
 /// Holds the leases of a request until the response's body takes them over. Tasks that outlive the
 /// request may hold its `Flash`, so that one can't tell.
 struct Holding(Flash);
 
 impl Holding {
-    async fn hand_over(
+    /// Decides what becomes of the request's leases, by its response.
+    async fn settle(
         self,
         mut response: Response<Body>,
-        deliveries: &Deliveries,
+        connection: Option<Connection>,
+        version: Version,
     ) -> Response<Body> {
-        let (taken, travelling, shown) = {
+        let Carried {
+            layer,
+            kind,
+            notes,
+            session,
+            ..
+        } = &*self.0.0;
+        let (mut taken, travelling, asked_back, shown, undoable) = {
             let mut state = self.0.state();
             state.head_left = true;
-            let none = || Lease::none(&self.0.0.layer.0.store);
+            let none = || Lease::none(&layer.0.store);
             let taken = std::mem::replace(&mut state.taken, none());
             let travelling = std::mem::replace(&mut state.travelling, none());
-            (taken, travelling, state.shown && !state.messages.is_empty())
+            let shown = state.shown && !state.messages.is_empty();
+            let asked_back = std::mem::take(&mut state.asked_back);
+            (
+                taken,
+                travelling,
+                asked_back,
+                shown,
+                state.messages.len() > 1,
+            )
         };
         let goes_on = goes_on(&response);
         if shown && !goes_on && !response.status().is_server_error() {
-            response
-                .headers_mut()
-                .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-            if !taken.is_empty() {
-                response = DeliveredBody::wrap(response, taken, deliveries.clone());
+            never_store(response.headers_mut());
+            self.renew(&mut taken).await;
+            if *kind == Kind::Take {
+                taken.leave_to_client();
+            } else if !taken.is_empty() {
+                let scope = taken.scope().map(|scope| scope.to_string());
+                let page = HandOver {
+                    acknowledges: notes.iter().any(|note| Some(&note.scope) == scope.as_ref()),
+                    lease: taken,
+                    undoable,
+                    deliveries: layer.0.deliveries.clone(),
+                };
+                response = DeliveredBody::wrap(response, page, connection, version);
             }
         } else {
             taken.give_back().await;
         }
-        if let Kind::Call { navigates_in_place } = self.0.0.kind {
+        if let Kind::Call { navigates_in_place } = kind {
             if goes_on && !navigates_in_place {
                 // The browser loads the next page, and that one shows them.
                 travelling.give_back().await;
             } else {
                 self.cross(travelling, response.headers_mut()).await;
             }
+            if let Some(session) = session.as_ref().and_then(Session::id) {
+                self.acknowledge(session, response.headers_mut());
+            }
         }
+        forget(notes, &asked_back, response.headers_mut());
         response
+    }
+
+    /// Makes a lease begin again that a slow request has used up by a third.
+    async fn renew(&self, lease: &mut Lease) {
+        let Carried { layer, began, .. } = &*self.0.0;
+        if began.elapsed() > layer.0.store.lease() / 3
+            && let Err(error) = lease.renew().await
+        {
+            tracing::warn!(
+                error = describe(&error),
+                "the lease of flash messages was not renewed; they may be shown twice"
+            );
+        }
     }
 
     /// Puts the pushed messages into the response's header, as many as fit.
     async fn cross(&self, mut travelling: Lease, headers: &mut HeaderMap) {
-        /// nginx refuses response headers over 4 or 8 KB by default.
-        const MAX_BYTES: usize = 3000;
-        let pushed = self.0.state().pushed.clone();
+        /// nginx refuses response headers over 4 or 8 KB by default, and ours are not alone.
+        const MAX_BYTES: usize = 2500;
+        self.renew(&mut travelling).await;
+        // Another page may have taken some, if the call took very long.
+        let mut pushed = self.0.state().pushed.clone();
+        pushed.retain(|message| message.sticky || travelling.holds(message.id));
         let mut value = String::new();
         let fits = (pushed.iter())
             .take_while(|message| {
@@ -544,21 +715,29 @@ impl Holding {
             match HeaderValue::from_str(&value) {
                 Ok(value) => {
                     headers.insert(CALL_HEADER, value);
+                    never_store(headers);
                     travelling.leave_to_client();
                 }
                 Err(_) => travelling.give_back().await,
             }
         }
     }
-}
 
-impl Drop for Holding {
-    fn drop(&mut self) {
-        let mut state = self.0.state();
-        state.head_left = true;
-        let none = || Lease::none(&self.0.0.layer.0.store);
-        drop(std::mem::replace(&mut state.taken, none()));
-        drop(std::mem::replace(&mut state.travelling, none()));
+    /// Deletes soon what the browser says it has shown, and tells it to say so no more.
+    fn acknowledge(&self, session: tower_sessions::session::Id, headers: &mut HeaderMap) {
+        let Carried { layer, notes, .. } = &*self.0.0;
+        let noted = notes.iter().flat_map(|note| {
+            note.ids().map(|id| Acknowledged {
+                session,
+                scope: note.scope.clone(),
+                id,
+            })
+        });
+        let noted: Vec<_> = noted.collect();
+        if !noted.is_empty() {
+            layer.0.deliveries.acknowledged(noted);
+            headers.insert(NOTED_HEADER, HeaderValue::from_static("1"));
+        }
     }
 }
 
@@ -585,12 +764,17 @@ fn ascii_json(message: &FlashMessage) -> String {
     ascii
 }
 
-/// The browser's notes of what it has shown have been read.
-fn forget(shown: &[i64], headers: &mut HeaderMap) {
-    for id in shown {
-        let cookie = format!("{SHOWN_COOKIE}{id}=; Path=/; Max-Age=0; SameSite=Lax");
-        if let Ok(cookie) = HeaderValue::from_str(&cookie) {
-            headers.append(header::SET_COOKIE, cookie);
+/// Takes messages that are to be shown once more out of the browser's notes.
+fn forget(notes: &[Note], asked_back: &[i64], headers: &mut HeaderMap) {
+    for note in notes {
+        if note.ids().any(|id| asked_back.contains(&id)) {
+            let (scope, rest) = (&note.scope, note.without(asked_back));
+            let cookie =
+                format!("{SHOWN_COOKIE}{scope}={rest}; Path=/; Max-Age=86400; SameSite=Lax");
+            if let Ok(cookie) = HeaderValue::from_str(&cookie) {
+                headers.append(header::SET_COOKIE, cookie);
+                never_store(headers);
+            }
         }
     }
 }

@@ -4,6 +4,27 @@
 mod message;
 
 #[cfg(feature = "ssr")]
+mod database;
+
+#[cfg(feature = "ssr")]
+mod schema;
+
+#[cfg(feature = "ssr")]
+mod session_store;
+
+#[cfg(feature = "ssr")]
+mod touch;
+
+#[cfg(feature = "ssr")]
+mod visit;
+
+#[cfg(feature = "ssr")]
+mod session_layer;
+
+#[cfg(feature = "ssr")]
+mod caching;
+
+#[cfg(feature = "ssr")]
 mod store;
 
 #[cfg(feature = "ssr")]
@@ -13,16 +34,13 @@ mod sql;
 mod coalesce;
 
 #[cfg(feature = "ssr")]
-mod session_store;
-
-#[cfg(feature = "ssr")]
-mod session_cookie;
-
-#[cfg(feature = "ssr")]
 mod layer;
 
 #[cfg(feature = "ssr")]
 mod delivery;
+
+#[cfg(feature = "ssr")]
+mod listener;
 
 #[cfg(feature = "ssr")]
 mod request;
@@ -49,17 +67,24 @@ pub mod testing;
 
 pub use client::{FlashClient, send_form};
 pub use local::is_local;
-pub use message::{FlashMessage, InvalidLevel, Level, LevelName, Link};
+pub use message::{FlashMessage, InvalidLevel, Level, LevelName, Link, Scope};
 pub use provider::{
-    DismissFlash, FlashMessages, dismiss_flash, page_data, page_messages, provide_flash, use_flash,
+    DismissFlash, FlashMessages, NOTE_SHOWN, dismiss_flash, page_data, page_ids, page_messages,
+    provide_flash, use_flash,
 };
 
 #[cfg(feature = "ssr")]
 pub use {
     error::FlashError,
     layer::{Flash, FlashLayer, FlashService, redirect, redirect_with},
+    listener::{
+        FlashIo, FlashListener, MakeWithConnection, TunedTcpListener, WithConnection,
+        with_connection,
+    },
     purge::purge_every,
-    session_cookie::{SessionCookieLayer, SessionCookieService},
-    session_store::{PostgresSessionStore, created, ends, renew_id},
+    request::is_page_load,
+    session_layer::{SessionLayer, SessionService},
+    session_store::{PostgresSessionStore, created, ends},
     store::{FlashKey, FlashStore},
+    visit::Visit,
 };

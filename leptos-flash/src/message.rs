@@ -1,6 +1,6 @@
 //! Born: what a flash message is, the same on both sides of the wire.
 
-use std::{cmp::Ordering, fmt, str::FromStr, time::Duration};
+use std::{cmp::Ordering, fmt, num::ParseIntError, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -15,10 +15,14 @@ use serde::{Deserialize, Serialize};
 /// assert_eq!(message.level, Level::Success);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct FlashMessage {
     /// Unique for all messages of a table and ascending in the order of the pushes. 0 until the
     /// message is stored.
     pub id: i64,
+    /// The session and the table that the id belongs to. Zero until the message is taken.
+    #[serde(default, skip_serializing_if = "Scope::is_zero")]
+    pub scope: Scope,
     /// How much it matters.
     pub level: Level,
     /// What it says: plain text, never markup. 2 KiB at most by default.
@@ -43,6 +47,7 @@ pub struct FlashMessage {
 
 /// A link of a message. One that leaves this site is refused when the message is pushed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Link {
     /// A local path, such as `/race`.
     pub href: String,
@@ -50,11 +55,67 @@ pub struct Link {
     pub text: String,
 }
 
+/// A fingerprint of a session and a message table, written as 8 hexadecimal digits.
+///
+/// Ids can start again in a new database, and a sibling domain can set cookies. So the browser takes
+/// two messages for the same only if both scope and id are equal.
+///
+/// ```
+/// use leptos_flash::Scope;
+///
+/// let scope = Scope::new(0xbad_cafe);
+/// assert_eq!(scope.to_string(), "0badcafe");
+/// assert_eq!("0badcafe".parse(), Ok(scope));
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Scope(u32);
+
+impl Scope {
+    /// The scope with this fingerprint.
+    pub const fn new(fingerprint: u32) -> Self {
+        Self(fingerprint)
+    }
+
+    fn is_zero(&self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}", self.0)
+    }
+}
+
+impl FromStr for Scope {
+    type Err = ParseIntError;
+
+    fn from_str(digits: &str) -> Result<Self, ParseIntError> {
+        u32::from_str_radix(digits, 16).map(Self)
+    }
+}
+
+impl TryFrom<String> for Scope {
+    type Error = ParseIntError;
+
+    fn try_from(digits: String) -> Result<Self, ParseIntError> {
+        digits.parse()
+    }
+}
+
+impl From<Scope> for String {
+    fn from(scope: Scope) -> Self {
+        scope.to_string()
+    }
+}
+
 impl FlashMessage {
     /// A message of any level.
     pub fn new(level: Level, text: impl Into<String>) -> Self {
         Self {
             id: 0,
+            scope: Scope::default(),
             level,
             text: text.into(),
             title: None,
@@ -83,6 +144,11 @@ impl FlashMessage {
     /// "Your time could not be saved."
     pub fn error(text: impl Into<String>) -> Self {
         Self::new(Level::Error, text)
+    }
+
+    /// Returns what tells this message from all others that one browser can meet: a key for `<For>`.
+    pub fn identity(&self) -> (Scope, i64) {
+        (self.scope, self.id)
     }
 
     /// With a heading.
@@ -156,6 +222,7 @@ impl FlashMessage {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
+#[non_exhaustive]
 pub enum Level {
     /// Something to know.
     Info,
@@ -313,16 +380,30 @@ mod tests {
 
     #[test]
     fn a_message_is_the_same_after_it_crossed_the_wire() {
-        let message = FlashMessage::new("check-in".parse().expect("a level"), "Ünïcode 🏁 \u{7f}")
-            .title("Title")
-            .link("/race", "Race")
-            .key("k")
-            .sticky()
-            .auto_dismiss();
+        let mut message =
+            FlashMessage::new("check-in".parse().expect("a level"), "Ünïcode 🏁 \u{7f}")
+                .title("Title")
+                .link("/race", "Race")
+                .key("k")
+                .sticky()
+                .auto_dismiss();
+        message.scope = Scope::new(7);
         let json = serde_json::to_string(&message).expect("serialises");
         assert_eq!(
             serde_json::from_str::<FlashMessage>(&json).expect("deserialises"),
             message
         );
+        assert!(json.contains(r#""scope":"00000007""#), "{json}");
+    }
+
+    #[test]
+    fn messages_of_two_sessions_differ_though_their_ids_are_equal() {
+        let mut first = FlashMessage::info("first");
+        let mut second = FlashMessage::info("second");
+        (first.id, first.scope) = (1, Scope::new(1));
+        (second.id, second.scope) = (1, Scope::new(2));
+        assert_ne!(first.identity(), second.identity());
+        second.scope = first.scope;
+        assert_eq!(first.identity(), second.identity());
     }
 }

@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use leptos::prelude::*;
 
-use crate::FlashMessage;
+use crate::{FlashMessage, Scope};
 
 #[cfg(not(feature = "ssr"))]
 pub(crate) use crate::browser as side;
@@ -26,6 +26,19 @@ pub fn page_messages() -> Vec<FlashMessage> {
 pub fn page_data(message: &FlashMessage) -> String {
     side::page_data(message)
 }
+
+/// The ids of a page's messages, for a form that dismisses some of them without JavaScript: in their
+/// order, with commas between them. Empty in the browser: the HTML already has them.
+pub fn page_ids(messages: &[FlashMessage]) -> String {
+    side::page_ids(messages)
+}
+
+/// A script for pages with islands: it notes the page's messages as shown before WASM arrives, for a
+/// reader on a slow line who clicks on at once. Put it at the start of the module script that loads
+/// your WASM; it reads the elements of [`page_data`].
+///
+/// Fully hydrated apps do without: they note when they hydrate.
+pub const NOTE_SHOWN: &str = include_str!("note_shown.js");
 
 /// Provides the messages of a fully hydrated app: call it first thing in `App`, before any resource.
 ///
@@ -49,8 +62,8 @@ pub fn use_flash() -> FlashMessages {
 #[derive(Clone, Copy, Debug)]
 pub struct FlashMessages {
     list: RwSignal<Vec<FlashMessage>>,
-    /// Ids of messages that came with a redirect and outlast it.
-    redirected: StoredValue<Vec<i64>>,
+    /// Messages that came with a redirect and outlast it.
+    redirected: StoredValue<Vec<(Scope, i64)>>,
 }
 
 impl FlashMessages {
@@ -64,6 +77,12 @@ impl FlashMessages {
         };
         side::attach(messages);
         messages
+    }
+
+    /// Says that the list is not on the page (any more). Calls leave their messages to the next page
+    /// then, and the browser sends forms itself.
+    pub fn detach(&self) {
+        side::detach();
     }
 
     /// The messages, tracked.
@@ -123,7 +142,9 @@ impl FlashMessages {
             if first.is_some() {
                 let redirected = std::mem::take(&mut *messages.redirected.write_value());
                 (messages.list).update(|list| {
-                    list.retain(|message| message.sticky || redirected.contains(&message.id));
+                    list.retain(|message| {
+                        message.sticky || redirected.contains(&message.identity())
+                    });
                 });
             }
         });
@@ -145,7 +166,7 @@ impl FlashMessages {
     pub fn auto_dismiss(&self, is_held: impl Fn() -> bool + Copy + 'static) {
         const TICK: Duration = Duration::from_secs(1);
         let messages = *self;
-        let ages = StoredValue::new(HashMap::<i64, Duration>::new());
+        let ages = StoredValue::new(HashMap::<(Scope, i64), Duration>::new());
         let tick = move || {
             if document().hidden() || is_held() {
                 return;
@@ -155,7 +176,7 @@ impl FlashMessages {
                     return false;
                 };
                 let mut ages = ages.write_value();
-                let age = ages.entry(message.id).or_default();
+                let age = ages.entry(message.identity()).or_default();
                 *age += TICK;
                 *age >= after
             };
@@ -180,14 +201,14 @@ impl FlashMessages {
     )]
     pub(crate) fn arrive(&self, new: Vec<FlashMessage>, with_redirect: bool) {
         if with_redirect {
-            let ids = new.iter().map(|message| message.id);
-            self.redirected.write_value().extend(ids);
+            let new = new.iter().map(FlashMessage::identity);
+            self.redirected.write_value().extend(new);
         }
         self.list.update(|list| {
             for message in new {
                 let same_key =
                     |shown: &FlashMessage| shown.key.is_some() && shown.key == message.key;
-                list.retain(|shown| shown.id != message.id && !same_key(shown));
+                list.retain(|shown| shown.identity() != message.identity() && !same_key(shown));
                 list.push(message);
             }
         });
@@ -226,7 +247,7 @@ pub(crate) mod server {
     };
 
     use super::FlashMessages;
-    use crate::{Flash, FlashMessage};
+    use crate::{Flash, FlashError, FlashMessage};
 
     pub fn page_messages() -> Vec<FlashMessage> {
         Flash::current()
@@ -238,15 +259,29 @@ pub(crate) mod server {
         serde_json::to_string(message).unwrap_or_default()
     }
 
+    pub fn page_ids(messages: &[FlashMessage]) -> String {
+        let ids: Vec<_> = (messages.iter())
+            .map(|message| message.id.to_string())
+            .collect();
+        ids.join(",")
+    }
+
     pub async fn dismiss_flash(id: i64) -> Result<(), ServerFnError> {
-        Ok(Flash::current()?.dismiss(id).await?)
+        let dismiss = async || Flash::current()?.dismiss(id).await;
+        dismiss().await.map_err(|error: FlashError| {
+            tracing::error!(%error, "a message could not be dismissed");
+            ServerFnError::new(error.public_text())
+        })
     }
 
     // The rest is for the browser alone.
     pub fn attach(_: FlashMessages) {}
+    pub fn detach() {}
     pub fn navigates_in_place() {}
     pub fn dismiss(_: i64) {}
-    pub fn ask_for_messages(_: &BrowserRequest) {}
-    pub fn show_messages(_: &BrowserResponse) {}
+    pub fn ask_for_messages(_: &BrowserRequest) -> String {
+        String::new()
+    }
+    pub fn show_messages(_: &BrowserResponse, _: &str) {}
     pub fn send_form(_: SubmitEvent) {}
 }

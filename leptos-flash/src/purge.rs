@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use sqlx::PgPool;
+use sqlx::{Connection as _, Executor};
 use tower_sessions::ExpiredDeletion;
 use uuid::Uuid;
 
-use crate::{FlashError, FlashStore, PostgresSessionStore};
+use crate::{
+    FlashStore, PostgresSessionStore,
+    database::{Database, with_timeout},
+};
 
 /// Deletes expired messages and sessions about every `period`, for as long as it is polled. Each
 /// pause is half to one and a half times as long, so that instances that started together don't
@@ -40,21 +43,28 @@ pub async fn purge_every(period: Duration, flash: FlashStore, sessions: Postgres
 
 /// Runs a statement that deletes up to 1,000 rows until it deletes fewer, or until another instance
 /// is at it.
-pub(crate) async fn delete_in_batches(pool: &PgPool, sql: &str) -> Result<u64, FlashError> {
+pub(crate) async fn delete_in_batches(database: &Database, sql: &str) -> sqlx::Result<u64> {
     let mut deleted = 0;
+    let mut connection = database.connection().await?;
     loop {
-        let mut transaction = pool.begin().await?;
-        let alone: bool =
-            sqlx::query_scalar("select pg_try_advisory_xact_lock(hashtext('leptos-flash purge'))")
-                .fetch_one(&mut *transaction)
-                .await?;
-        if !alone {
-            return Ok(deleted);
-        }
-        let batch = sqlx::query(sql).execute(&mut *transaction).await?;
-        transaction.commit().await?;
-        deleted += batch.rows_affected();
-        if batch.rows_affected() < 1000 {
+        let batch = with_timeout(async {
+            let mut transaction = connection.begin().await?;
+            let alone: bool = sqlx::query_scalar(
+                "select pg_try_advisory_xact_lock(hashtext('leptos-flash purge'))",
+            )
+            .fetch_one(&mut *transaction)
+            .await?;
+            if !alone {
+                return Ok(0);
+            }
+            let batch = transaction.execute(sql).await?.rows_affected();
+            transaction.commit().await?;
+            Ok(batch)
+        })
+        .await;
+        let batch = connection.check(batch)?;
+        deleted += batch;
+        if batch < 1000 {
             return Ok(deleted);
         }
     }

@@ -1,61 +1,75 @@
-//! The session store of tower-sessions-sqlx-store, made safe under concurrency.
+//! Sessions in PostgreSQL: the table and format of tower-sessions-sqlx-store, safe under concurrency.
 
-use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
-use sqlx::PgPool;
+use serde_json::Value;
+use sqlx::{PgPool, Row, postgres::PgRow};
 use time::OffsetDateTime;
 use tower_sessions::{
-    ExpiredDeletion, Session, SessionStore,
-    session::{self, Id, Record},
+    ExpiredDeletion, SessionStore,
+    session::{Id, Record},
     session_store::{Error, Result},
 };
-use tower_sessions_sqlx_store::PostgresStore;
 use uuid::Uuid;
 
 use crate::{
-    FlashError, FlashKey,
+    FlashError,
+    database::{Database, describe},
     purge::delete_in_batches,
-    session_cookie::{self, Fate},
-    store::in_time,
+    schema::{Schema, Table},
+    touch::{TIMES, Times, Touches},
 };
 
-/// [`PostgresStore`] with the same table and format, but:
+/// The sessions of tower-sessions-sqlx-store's `PostgresStore`: the same table and format, but
 ///
-/// - `create` is one statement instead of four, and never takes up an id again: `PostgresStore`
-///   revives the id of a session that was flushed and then written to in the same request;
-/// - `save` only updates: `PostgresStore` inserts, so that a request still in flight undoes a
-///   logout;
-/// - expired rows are deleted in batches;
-/// - a session can end after some time without a page, and after some time in any case: see
-///   [`with_idle_expiry`](Self::with_idle_expiry);
-/// - each session is born with a [`FlashKey`], kept in its data and in a column beside it, so that
-///   messages are found in one statement and survive a renewed id.
+/// | `PostgresStore` | here |
+/// |---|---|
+/// | `create` is four statements, and takes up the id of a session that was flushed | one statement, always a new id |
+/// | `save` inserts, so a request in flight undoes a logout | only updates |
+/// | the last of two requests that save wins | changes of different keys both survive |
+/// | a logout deletes one row | all ids of the session end |
+/// | data that can't be read locks its owner out | counts as no session, and is logged |
+/// | expired rows go in one statement | in batches |
+/// | a session ends at a fixed time, or moves with each change | idle end and latest end, see [`with_idle_expiry`](Self::with_idle_expiry) |
+///
+/// [`SessionLayer`](crate::SessionLayer) lends its sessions to requests.
 #[derive(Clone, Debug)]
-pub struct PostgresSessionStore {
-    // Cheap to clone: the layers do it for every request.
-    inner: Arc<PostgresStore>,
-    pool: PgPool,
-    pub(crate) table: Arc<Table>,
-    pub(crate) idle_expiry: Option<Duration>,
-    sql: Arc<Sql>,
+pub struct PostgresSessionStore(Arc<Shared>);
+
+#[derive(Clone, Debug)]
+struct Shared {
+    database: Database,
+    table: Table,
+    idle_expiry: Option<Duration>,
+    touches: Touches,
+    sql: Sql,
 }
 
 /// Where the flash key is in a session's data.
-const DATA_KEY: &str = "leptos-flash.key";
+pub(crate) const DATA_KEY: &str = "leptos-flash.key";
 
 /// Where the times of its birth and its latest end are, in seconds since 1970.
 const CREATED: &str = "leptos-flash.created";
 const ENDS: &str = "leptos-flash.ends";
 
-/// When a session was born; renewing its id doesn't change that. None for a session that the plain
-/// `PostgresStore` wrote.
+/// Returns when a session was born; renewing its id doesn't change that. Sessions that the plain
+/// `PostgresStore` wrote don't know it.
 pub fn created(record: &Record) -> Option<OffsetDateTime> {
     seconds(record, CREATED)
 }
 
-/// When a session ends at the latest, however busy it is. None without an
-/// [idle expiry](PostgresSessionStore::with_idle_expiry): its end moves on with each change then.
+/// Returns when a session ends at the latest, however busy it is. Without an
+/// [idle expiry](PostgresSessionStore::with_idle_expiry) there is no such time: the end moves on
+/// with each change.
 pub fn ends(record: &Record) -> Option<OffsetDateTime> {
     seconds(record, ENDS)
 }
@@ -64,235 +78,335 @@ fn seconds(record: &Record, name: &str) -> Option<OffsetDateTime> {
     OffsetDateTime::from_unix_timestamp(record.data.get(name)?.as_i64()?).ok()
 }
 
-/// Gives a session a new id, as a login should, without logging out requests that are under way.
-///
-/// They come with the old id, which `Session::cycle_id` deletes: the visitor's second tab would be
-/// a stranger, and its answer would take the new cookie away. Here the old id is good for another
-/// 10 seconds: for reading, and for messages, but what it writes into the session is lost. It is done
-/// when the answer leaves; one that fails (5xx) leaves all as it was.
-///
-/// # Errors
-/// The database can't be reached.
-pub async fn renew_id(session: &Session) -> std::result::Result<(), session::Error> {
-    if let Some(id) = session.id() {
-        session.insert(RENEWED_FROM, id.to_string()).await?;
-    }
-    RENEWING.scope((), session.cycle_id()).await
-}
-
-/// Where the id is that a session had until now; it is taken out when the session is stored.
-const RENEWED_FROM: &str = "leptos-flash.renewed-from";
-
-tokio::task_local! {
-    /// Tells a delete that is part of a renewal from the end of a session.
-    static RENEWING: ();
-}
-
 impl PostgresSessionStore {
     /// A store in schema `tower_sessions`, table `session`, as `PostgresStore`'s.
+    ///
+    /// It opens connections of its own when it is first used, with the options of this pool: as many
+    /// as the pool may have, 6 at least.
     pub fn new(pool: PgPool) -> Self {
         let table = Table::sessions();
-        Self {
-            inner: Arc::new(PostgresStore::new(pool.clone())),
-            sql: Arc::new(Sql::new(&table, None)),
-            pool,
-            table: Arc::new(table),
+        Self(Arc::new(Shared {
+            database: Database::new(pool),
+            sql: Sql::new(&table, None),
+            table,
             idle_expiry: None,
-        }
+            touches: Touches::default(),
+        }))
     }
 
-    /// Another schema and table.
-    ///
-    /// # Errors
-    /// A name is not an identifier of letters, digits, `_` and `$`; the error says which.
-    pub fn with_table(mut self, schema: &str, table: &str) -> std::result::Result<Self, String> {
-        let inner = PostgresStore::new(self.pool.clone()).with_schema_name(schema)?;
-        self.inner = Arc::new(inner.with_table_name(table)?);
-        self.table = Arc::new(Table::new(schema, table));
-        self.sql = Arc::new(Sql::new(&self.table, self.idle_expiry));
-        Ok(self)
-    }
-
-    /// Ends a session after so long without a page load. Default: never.
-    ///
-    /// The `Expiry` of the session layer is then the age at which it ends in any case, counted from
-    /// its birth, and how long the browser keeps the cookie. A page load moves the idle end on, in
-    /// the statement that takes the messages and once a minute at most; files don't.
-    pub fn with_idle_expiry(mut self, idle: Duration) -> Self {
-        self.idle_expiry = Some(idle);
-        self.sql = Arc::new(Sql::new(&self.table, self.idle_expiry));
+    /// Another schema and table. Names are quoted, so any is allowed.
+    pub fn with_table(mut self, schema: &str, table: &str) -> Self {
+        let shared = Arc::make_mut(&mut self.0);
+        shared.table = Table::new(schema, table);
+        shared.sql = Sql::new(&shared.table, shared.idle_expiry);
         self
     }
 
-    /// The database.
+    /// Ends a session after so long without a page load, a call or a form. Default: never.
+    ///
+    /// The `Max-Age` of the session's cookie is then the age at which it ends in any case, counted
+    /// from its birth. Requests move the idle end on, once a minute at most and many sessions in one
+    /// statement; files, prefetches and `HEAD` don't.
+    pub fn with_idle_expiry(mut self, idle: Duration) -> Self {
+        let shared = Arc::make_mut(&mut self.0);
+        shared.idle_expiry = Some(idle);
+        shared.sql = Sql::new(&shared.table, shared.idle_expiry);
+        self
+    }
+
+    /// The pool that it was made with.
     pub fn pool(&self) -> &PgPool {
-        &self.pool
+        self.0.database.given()
+    }
+
+    pub(crate) fn database(&self) -> &Database {
+        &self.0.database
+    }
+
+    pub(crate) fn table(&self) -> &Table {
+        &self.0.table
+    }
+
+    /// The SQL of the schema, for a database in which the app may not create tables. Whoever may
+    /// runs it; it is safe to run again.
+    pub fn schema(&self) -> String {
+        schema(&self.0.table).sql()
     }
 
     /// Creates the schema and the table when they are missing, and adds what this store needs to a
-    /// table that `PostgresStore` made. Safe when many instances start at once: they take turns.
+    /// table that `PostgresStore` made. Safe when many instances start at once: they take turns. In a
+    /// database that has it all nothing is written or locked.
     ///
     /// # Errors
-    /// The database can't be reached, or its user may not create tables.
+    /// The database can't be reached, a lock was not to be had within 2 seconds, or its user may not
+    /// create what is missing: see [`schema`](Self::schema).
     pub async fn migrate(&self) -> std::result::Result<(), FlashError> {
-        self.table
-            .create(&self.pool, &[&self.sql.create, &self.sql.alter])
-            .await?;
+        schema(&self.0.table).migrate(&self.0.database).await?;
         Ok(())
     }
-}
 
-#[async_trait]
-impl SessionStore for PostgresSessionStore {
-    async fn create(&self, record: &mut Record) -> Result<()> {
-        let key = *flash_key(&mut record.data).get_or_insert_with(Uuid::new_v4);
+    /// Whether the database answers within 3 seconds and can be written: not a standby, and not a
+    /// primary that has become one. For a readiness probe.
+    pub async fn is_writable(&self) -> bool {
+        let writable =
+            || sqlx::query("select current_setting('transaction_read_only') = 'off' as writable");
+        let answer = self.0.database.run(writable);
+        let row = match tokio::time::timeout(Duration::from_secs(3), answer).await {
+            Ok(Ok(answer)) => answer.rows.into_iter().next(),
+            _ => None,
+        };
+        let is_writable = row.is_some_and(|row| row.try_get("writable").unwrap_or(false));
+        if !is_writable {
+            self.0.database.suspect();
+        }
+        is_writable
+    }
+
+    /// Moves the idle end of a session that is in use on, soon, if that is due.
+    pub(crate) fn touch(&self, id: Id, times: Times) {
+        if self.0.idle_expiry.is_some_and(|idle| times.are_due(idle)) {
+            self.0.touches.touch(id, self);
+        }
+    }
+
+    /// Moves the idle ends of sessions on, where they are due.
+    pub(crate) async fn touch_all(&self, ids: &[String]) -> sqlx::Result<()> {
+        let touch = || sqlx::query(&self.0.sql.touch).bind(ids);
+        self.0.database.run(touch).await?;
+        Ok(())
+    }
+
+    /// Reads a session.
+    pub(crate) async fn read(&self, id: &Id) -> Result<Option<Stored>> {
+        let id = id.to_string();
+        let select = || sqlx::query(&self.0.sql.select).bind(&id);
+        let answer = self.0.database.run(select).await.map_err(backend)?;
+        let Some(row) = answer.rows.first() else {
+            return Ok(None);
+        };
+        stored(row).map(Some).map_err(backend)
+    }
+
+    /// Stores a new session under a new id.
+    pub(crate) async fn insert(&self, record: &mut Record) -> Result<Vec<u8>> {
+        let key = self.stamp(record);
+        loop {
+            let data = new_id(record)?;
+            let id = record.id.to_string();
+            let insert = || {
+                sqlx::query(&self.0.sql.insert)
+                    .bind(&id)
+                    .bind(&data)
+                    .bind(record.expiry_date)
+                    .bind(key)
+            };
+            if self.0.database.run(insert).await.map_err(backend)?.affected == 1 {
+                return Ok(data);
+            }
+        }
+    }
+
+    /// Stores a session under a new id in place of `old`. Returns None when the session has ended or
+    /// got another id meanwhile: then nothing is stored.
+    pub(crate) async fn renew(&self, record: &mut Record, old: &Id) -> Result<Option<Vec<u8>>> {
+        let key = self.stamp(record);
+        let data = new_id(record)?;
+        let (id, old) = (record.id.to_string(), old.to_string());
+        let renew = || {
+            sqlx::query(&self.0.sql.renew)
+                .bind(&id)
+                .bind(&data)
+                .bind(record.expiry_date)
+                .bind(key)
+                .bind(&old)
+        };
+        let renewed = self.0.database.run(renew).await.map_err(backend)?;
+        Ok((renewed.affected == 1).then_some(data))
+    }
+
+    /// Replaces the data of a session; where `expected` is given, only if the row still has it.
+    /// Returns false if it doesn't, or if the session has ended.
+    pub(crate) async fn replace(
+        &self,
+        record: &Record,
+        data: &[u8],
+        expected: Option<&[u8]>,
+    ) -> Result<bool> {
+        let id = record.id.to_string();
+        let update = || {
+            sqlx::query(&self.0.sql.update)
+                .bind(&id)
+                .bind(data)
+                .bind(record.expiry_date)
+                .bind(key_in(&record.data))
+                .bind(expected)
+        };
+        Ok(self.0.database.run(update).await.map_err(backend)?.affected == 1)
+    }
+
+    /// Ends a session under all its ids.
+    pub(crate) async fn end(&self, id: &Id) -> Result<()> {
+        let id = id.to_string();
+        let delete = || sqlx::query(&self.0.sql.end).bind(&id);
+        self.0.database.run(delete).await.map_err(backend)?;
+        Ok(())
+    }
+
+    /// Gives a session that is about to be stored its key, its birth and its latest end.
+    fn stamp(&self, record: &mut Record) -> Uuid {
+        let key = key_in(&record.data).unwrap_or_else(Uuid::new_v4);
         record.data.insert(DATA_KEY.into(), key.to_string().into());
         let now = OffsetDateTime::now_utc().unix_timestamp();
         (record.data.entry(CREATED.into())).or_insert_with(|| now.into());
-        if self.idle_expiry.is_some() {
+        if self.0.idle_expiry.is_some() {
             // A renewed id has the end of the session that it goes on with.
             let ends = ends(record).map_or(record.expiry_date, |end| end.min(record.expiry_date));
-            record
-                .data
-                .insert(ENDS.into(), ends.unix_timestamp().into());
+            (record.data).insert(ENDS.into(), ends.unix_timestamp().into());
             record.expiry_date = ends;
         }
-        if let Some(old) = record.data.remove(RENEWED_FROM) {
-            let old = old.as_str().unwrap_or_default();
-            let renewed = self.insert(record, key, &self.sql.renew, Some(old)).await?;
-            if renewed || self.is_renewed(old).await? {
-                // Another request was faster: its id is the one that counts.
-                session_cookie::note(if renewed { Fate::Alive } else { Fate::Gone });
-                return Ok(());
-            }
-        }
-        while !self.insert(record, key, &self.sql.insert, None).await? {}
-        session_cookie::note(Fate::Alive);
-        Ok(())
-    }
-
-    async fn save(&self, record: &Record) -> Result<()> {
-        let saved = sqlx::query(&self.sql.update)
-            .bind(record.id.to_string())
-            .bind(encode(record)?)
-            .bind(record.expiry_date)
-            .bind(flash_key(&mut record.data.clone()))
-            .execute(&self.pool);
-        let saved = in_time(saved).await.map_err(backend)?;
-        if saved.rows_affected() == 0 {
-            session_cookie::note(Fate::Gone);
-        }
-        Ok(())
-    }
-
-    async fn load(&self, id: &Id) -> Result<Option<Record>> {
-        let row = sqlx::query_as(&self.sql.select)
-            .bind(id.to_string())
-            .fetch_optional(&self.pool);
-        let row: Option<(Vec<u8>, OffsetDateTime, Uuid)> = in_time(row).await.map_err(backend)?;
-        let Some((data, expiry_date, key)) = row else {
-            return Ok(None);
-        };
-        let mut record: Record =
-            rmp_serde::from_slice(&data).map_err(|error| Error::Decode(error.to_string()))?;
-        record.expiry_date = expiry_date;
-        // A session that PostgresStore wrote has its key in the column alone.
-        (record.data.entry(DATA_KEY.into())).or_insert_with(|| key.to_string().into());
-        Ok(Some(record))
-    }
-
-    async fn delete(&self, id: &Id) -> Result<()> {
-        if RENEWING.try_with(|()| ()).is_ok() {
-            // `create` sees to it.
-            return Ok(());
-        }
-        session_cookie::note(Fate::Ended);
-        let deleted = in_time(async { Ok(self.inner.delete(id).await) });
-        deleted.await.map_err(backend)?
+        key
     }
 }
 
-impl PostgresSessionStore {
-    /// Stores a session under a new id, `old` being the one that it had. False: it is not there.
-    async fn insert(
-        &self,
-        record: &mut Record,
-        key: Uuid,
-        sql: &str,
-        old: Option<&str>,
-    ) -> Result<bool> {
-        record.id = Id::default();
-        let mut query = sqlx::query(sql)
-            .bind(record.id.to_string())
-            .bind(encode(record)?)
-            .bind(record.expiry_date)
-            .bind(key);
-        if let Some(old) = old {
-            query = query.bind(old);
+/// A row of the table.
+pub(crate) struct Stored {
+    pub key: Uuid,
+    pub data: Vec<u8>,
+    pub times: Times,
+    /// None when the data can't be read.
+    pub record: Option<Record>,
+}
+
+fn stored(row: &PgRow) -> sqlx::Result<Stored> {
+    let data: Vec<u8> = row.try_get("data")?;
+    let key: Uuid = row.try_get("flash_key")?;
+    let record = match rmp_serde::from_slice::<Record>(&data) {
+        Ok(mut record) => {
+            record.expiry_date = row.try_get("expiry_date")?;
+            // A session that PostgresStore wrote has its key in the column alone.
+            (record.data.entry(DATA_KEY.into())).or_insert_with(|| key.to_string().into());
+            Some(record)
         }
-        let inserted = in_time(query.execute(&self.pool)).await.map_err(backend)?;
-        Ok(inserted.rows_affected() == 1)
+        Err(_) => {
+            static LOGGED: AtomicBool = AtomicBool::new(false);
+            if !LOGGED.swap(true, Ordering::Relaxed) {
+                tracing::error!(
+                    "the data of a session can't be read; it counts as no session. Was it written by \
+                     another version? This is logged once"
+                );
+            }
+            None
+        }
+    };
+    let times = Times::of(row)?;
+    Ok(Stored {
+        key,
+        data,
+        times,
+        record,
+    })
+}
+
+/// Returns the key that names a session's messages, if the data has one.
+pub(crate) fn key_in(data: &HashMap<String, Value>) -> Option<Uuid> {
+    data.get(DATA_KEY)?.as_str()?.parse().ok()
+}
+
+pub(crate) fn encode(record: &Record) -> Result<Vec<u8>> {
+    rmp_serde::to_vec(record).map_err(|error| Error::Encode(error.to_string()))
+}
+
+fn new_id(record: &mut Record) -> Result<Vec<u8>> {
+    record.id = Id::default();
+    encode(record)
+}
+
+fn backend(error: sqlx::Error) -> Error {
+    Error::Backend(describe(&error))
+}
+
+/// For what has no request: jobs, tests, another session layer. Requests get their sessions from
+/// [`SessionLayer`](crate::SessionLayer), which also merges changes and renews ids.
+#[async_trait]
+impl SessionStore for PostgresSessionStore {
+    async fn create(&self, record: &mut Record) -> Result<()> {
+        self.insert(record).await.map(drop)
     }
 
-    async fn is_renewed(&self, id: &str) -> Result<bool> {
-        let row = sqlx::query_scalar(&self.sql.is_renewed)
-            .bind(id)
-            .fetch_optional(&self.pool);
-        Ok(in_time(row).await.map_err(backend)?.unwrap_or(false))
+    async fn save(&self, record: &Record) -> Result<()> {
+        self.replace(record, &encode(record)?, None).await.map(drop)
+    }
+
+    async fn load(&self, id: &Id) -> Result<Option<Record>> {
+        Ok(self.read(id).await?.and_then(|stored| stored.record))
+    }
+
+    async fn delete(&self, id: &Id) -> Result<()> {
+        self.end(id).await
     }
 }
 
 #[async_trait]
 impl ExpiredDeletion for PostgresSessionStore {
     async fn delete_expired(&self) -> Result<()> {
-        delete_in_batches(&self.pool, &self.sql.delete_expired)
+        delete_in_batches(&self.0.database, &self.0.sql.delete_expired)
             .await
             .map_err(backend)?;
         Ok(())
     }
 }
 
-/// The session's flash key; a new session gets one.
-pub(crate) async fn flash_key_of(
-    session: &Session,
-) -> std::result::Result<FlashKey, session::Error> {
-    if let Some(key) = session.get(DATA_KEY).await? {
-        return Ok(FlashKey(key));
+fn schema(table: &Table) -> Schema {
+    Schema {
+        table: table.clone(),
+        create: format!(
+            "create table if not exists {table} (
+    id text primary key not null,
+    data bytea not null,
+    expiry_date timestamptz not null,
+    flash_key uuid default gen_random_uuid(),
+    ends_at timestamptz,
+    renewed boolean not null default false
+)"
+        ),
+        columns: vec![
+            ("flash_key", "uuid", Some("gen_random_uuid()")),
+            ("ends_at", "timestamptz", None),
+            ("renewed", "boolean not null default false", None),
+        ],
+        indexes: vec![
+            ("expiry_date", "(expiry_date)"),
+            // For the end of a session, which may have several ids.
+            ("flash_key", "(flash_key)"),
+        ],
     }
-    let key = Uuid::new_v4();
-    session.insert(DATA_KEY, key).await?;
-    Ok(FlashKey(key))
 }
 
-fn flash_key(data: &mut HashMap<String, serde_json::Value>) -> Option<Uuid> {
-    data.get(DATA_KEY)?.as_str()?.parse().ok()
-}
-
-fn encode(record: &Record) -> Result<Vec<u8>> {
-    rmp_serde::to_vec(record).map_err(|error| Error::Encode(error.to_string()))
-}
-
-fn backend(error: impl fmt::Display) -> Error {
-    Error::Backend(error.to_string())
-}
-
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Sql {
-    create: String,
-    alter: String,
     insert: String,
     update: String,
     select: String,
     renew: String,
-    is_renewed: String,
+    end: String,
+    touch: String,
     delete_expired: String,
+}
+
+impl fmt::Debug for Sql {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sql").finish_non_exhaustive()
+    }
 }
 
 impl Sql {
     fn new(session: &Table, idle_expiry: Option<Duration>) -> Self {
+        let idle_end = idle_expiry
+            .map(|idle| format!("now() + interval '{} seconds'", idle.as_secs()))
+            .unwrap_or_else(|| "'infinity'".to_owned());
         // $3 is the end that tower-sessions knows of.
-        let (ends_at, born_until, saved_until) = match idle_end(idle_expiry) {
-            Some(idle_end) => (
+        let (ends_at, born_until, saved_until) = match idle_expiry {
+            Some(_) => (
                 "$3",
                 format!("least($3, {idle_end})"),
                 format!("least(ends_at, $3, {idle_end})"),
@@ -300,21 +414,6 @@ impl Sql {
             None => ("null", "$3".to_owned(), "$3".to_owned()),
         };
         Self {
-            create: format!(
-                "create table if not exists {session} (
-                    id text primary key not null,
-                    data bytea not null,
-                    expiry_date timestamptz not null
-                 )"
-            ),
-            alter: format!(
-                "alter table {session}
-                    add column if not exists flash_key uuid not null default gen_random_uuid(),
-                    add column if not exists ends_at timestamptz,
-                    add column if not exists renewed boolean not null default false;
-                 create index if not exists {index} on {session} (expiry_date)",
-                index = session.index("expiry_date"),
-            ),
             insert: format!(
                 "/* session create */ insert into {session} (id, data, expiry_date, flash_key, ends_at)
                  values ($1, $2, {born_until}, $4, {ends_at})
@@ -323,11 +422,11 @@ impl Sql {
             update: format!(
                 "/* session save */ update {session} set data = $2, expiry_date = {saved_until},
                     ends_at = least(ends_at, {ends_at}), flash_key = coalesce($4, flash_key)
-                 where id = $1 and not renewed"
+                 where id = $1 and not renewed and ($5::bytea is null or data = $5)"
             ),
             select: format!(
-                "/* session load */ select data, expiry_date, flash_key from {session}
-                 where id = $1 and expiry_date > now()"
+                "/* session load */ select s.data, s.expiry_date, s.flash_key, {TIMES}
+                 from {session} s where s.id = $1 and s.expiry_date > now()"
             ),
             renew: format!(
                 "/* session renew */ with old as (
@@ -340,8 +439,18 @@ impl Sql {
                  select $1, $2, {born_until}, $4, {ends_at} from old
                  on conflict (id) do nothing"
             ),
-            is_renewed: format!(
-                "/* session is renewed */ select renewed from {session} where id = $1"
+            end: format!(
+                "/* session end */ delete from {session}
+                 where flash_key = (select flash_key from {session} where id = $1)"
+            ),
+            touch: format!(
+                "/* session touch */ update {session} s set expiry_date = least(s.ends_at, {idle_end})
+                 from (
+                    select id from {session}
+                    where id = any($1) and not renewed and expiry_date > now()
+                      and expiry_date < least(ends_at, {idle_end}) - interval '1 minute'
+                    for update skip locked
+                 ) due where s.id = due.id and set_config('synchronous_commit', 'off', true) is not null"
             ),
             delete_expired: format!(
                 "/* session delete expired */ delete from {session} where id in (
@@ -350,90 +459,5 @@ impl Sql {
                  )"
             ),
         }
-    }
-}
-
-/// When a session that is used now ends, in SQL.
-fn idle_end(idle_expiry: Option<Duration>) -> Option<String> {
-    let seconds = idle_expiry?.as_secs();
-    Some(format!("now() + interval '{seconds} seconds'"))
-}
-
-/// For the statement that takes the messages, in SQL: whether it must move the idle end of a session
-/// on, which it does once a minute at most, and to when.
-pub(crate) fn keep_alive(idle_expiry: Option<Duration>) -> (String, String) {
-    let Some(idle_end) = idle_end(idle_expiry) else {
-        return ("false".to_owned(), "s.expiry_date".to_owned());
-    };
-    let end = format!("least(ends_at, {idle_end})");
-    let is_due = format!("not renewed and expiry_date < {end} - interval '1 minute'");
-    (is_due, end)
-}
-
-/// A table's name, quoted.
-#[derive(Clone, Debug)]
-pub(crate) struct Table {
-    schema: String,
-    table: String,
-}
-
-impl Table {
-    pub fn new(schema: &str, table: &str) -> Self {
-        let [schema, table] = [schema, table].map(str::to_owned);
-        Self { schema, table }
-    }
-
-    pub fn sessions() -> Self {
-        Self::new("tower_sessions", "session")
-    }
-
-    /// The name of an index of this table.
-    pub fn index(&self, columns: &str) -> String {
-        quoted(&format!("{}_{columns}_idx", self.table))
-    }
-
-    /// Creates the schema and runs `statements`, one instance at a time: `create … if not exists`
-    /// fails when two do it at once.
-    pub async fn create(&self, pool: &PgPool, statements: &[&str]) -> sqlx::Result<()> {
-        let mut transaction = pool.begin().await?;
-        sqlx::query("select pg_advisory_xact_lock(hashtext('leptos-flash migrate'))")
-            .execute(&mut *transaction)
-            .await?;
-        // `create schema if not exists` asks for the right to create one even when it is there.
-        let schema = quoted(&self.schema);
-        let missing = sqlx::query_scalar("select to_regnamespace($1) is null")
-            .bind(&schema)
-            .fetch_one(&mut *transaction)
-            .await?;
-        if missing {
-            sqlx::raw_sql(&format!("create schema {schema}"))
-                .execute(&mut *transaction)
-                .await?;
-        }
-        for sql in statements {
-            sqlx::raw_sql(sql).execute(&mut *transaction).await?;
-        }
-        transaction.commit().await
-    }
-}
-
-impl fmt::Display for Table {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", quoted(&self.schema), quoted(&self.table))
-    }
-}
-
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_can_not_break_out_of_its_quotes() {
-        let table = Table::new("s", "t\"; drop table x; --");
-        assert_eq!(table.to_string(), "\"s\".\"t\"\"; drop table x; --\"");
     }
 }

@@ -77,7 +77,7 @@ fn outcome<B>(response: &Response<B>) -> (Vec<FlashMessage>, Vec<FlashMessage>) 
 
 fn without_ids(mut messages: Vec<FlashMessage>) -> Vec<FlashMessage> {
     for message in &mut messages {
-        message.id = 0;
+        (message.id, message.scope) = (0, Default::default());
     }
     messages
 }

@@ -8,7 +8,7 @@ use leptos::{
     prelude::*,
     server_fn::ServerFn,
 };
-use leptos_flash::{FlashMessage, FlashMessages, Level, page_data, page_messages};
+use leptos_flash::{FlashMessage, FlashMessages, Level, Scope, page_data, page_ids, page_messages};
 use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlElement};
 
@@ -27,8 +27,9 @@ pub fn FlashGroup() -> impl IntoView {
         matches!(held, Ok(Some(_)))
     });
     Effect::new(move |began: Option<()>| {
-        if began.is_none() {
-            focus.listen();
+        if began.is_none() && !focus.listen() {
+            // Hydration failed: these messages work as without JavaScript.
+            flash.detach();
         }
         flash.get();
         // The first frame takes off what this tab has shown before.
@@ -63,8 +64,10 @@ pub fn FlashGroup() -> impl IntoView {
                 action=DismissMessages::PATH
                 on:submit=|event: SubmitEvent| event.prevent_default()
             >
+                // Without JavaScript the form brings them back: what is not dismissed stays.
+                <input type="hidden" name="shown" value=page_ids(&flash.get_untracked()) />
                 <ul>
-                    <For each=move || flash.get() key=|message| message.id let:message>
+                    <For each=move || flash.get() key=FlashMessage::identity let:message>
                         <FlashItem flash message focus />
                     </For>
                 </ul>
@@ -74,15 +77,15 @@ pub fn FlashGroup() -> impl IntoView {
                 </button>
             </form>
         </section>
-        <div class="visually-hidden" role="status" node_ref=announcer.polite></div>
-        <div class="visually-hidden" role="alert" node_ref=announcer.assertive></div>
+        // Not atomic: a text that stands there already is not read again with the next one.
+        <div class="visually-hidden" role="status" aria-atomic="false" node_ref=announcer.polite></div>
+        <div class="visually-hidden" role="alert" aria-atomic="false" node_ref=announcer.assertive></div>
     }
 }
 
 #[component]
 fn FlashItem(flash: FlashMessages, message: FlashMessage, focus: FocusKeeper) -> impl IntoView {
-    // The form brings it back: what is not dismissed stays, without JavaScript too.
-    let kept = page_data(&message);
+    let data = page_data(&message);
     let FlashMessage {
         id,
         level,
@@ -107,7 +110,7 @@ fn FlashItem(flash: FlashMessages, message: FlashMessage, focus: FocusKeeper) ->
                 <p class="flash-text">{text}</p>
                 {link.map(|link| view! { <a class="flash-link" href=link.href>{link.text}</a> })}
             </div>
-            <input type="hidden" name="messages[]" value=kept data-flash />
+            <input type="hidden" value=data data-flash />
             <button class="flash-dismiss" name="dismiss" value=id aria-label=label on:click=dismiss>
                 <span aria-hidden="true">"×"</span>
             </button>
@@ -122,18 +125,18 @@ fn word(level: &Level) -> String {
         Level::Success => "Success".into(),
         Level::Warning => "Warning".into(),
         Level::Error => "Error".into(),
-        Level::Other(_) => level.to_string(),
+        _ => level.to_string(),
     }
 }
 
 /// Two live regions that are empty in the first HTML: a screen reader announces only what changes.
-/// They are filled two frames after hydration, and after each arrival, then emptied again, so that
-/// nobody comes across the text a second time.
+/// They get their texts two frames after hydration, and at each arrival. Each text leaves after its
+/// time, so that a reader does not come across it again.
 #[derive(Clone, Copy, Default)]
 struct Announcer {
     polite: NodeRef<Div>,
     assertive: NodeRef<Div>,
-    announced: StoredValue<Vec<i64>>,
+    announced: StoredValue<Vec<(Scope, i64)>>,
 }
 
 impl Announcer {
@@ -141,25 +144,29 @@ impl Announcer {
         let mut known = self.announced.write_value();
         let (mut calm, mut urgent) = (Vec::new(), Vec::new());
         for message in messages {
-            if !known.contains(&message.id) {
-                known.push(message.id);
+            if !known.contains(&message.identity()) {
+                known.push(message.identity());
                 let text = format!("{}: {}", word(&message.level), message.text);
-                match message.level >= Level::Warning {
-                    true => urgent.push(text),
-                    false => calm.push(text),
+                if message.level >= Level::Warning {
+                    urgent.push(text);
+                } else {
+                    calm.push(text);
                 }
             }
         }
         for (region, texts) in [(self.polite, calm), (self.assertive, urgent)] {
-            if let (Some(region), false) = (region.get_untracked(), texts.is_empty()) {
-                region.set_text_content(Some(&texts.join(". ")));
-                set_timeout(move || region.set_text_content(None), ANNOUNCEMENT);
+            if let (Some(region), false) = (region.get_untracked(), texts.is_empty())
+                && let Ok(line) = document().create_element("p")
+            {
+                line.set_text_content(Some(&texts.join(". ")));
+                _ = region.append_child(&line);
+                set_timeout(move || line.remove(), ANNOUNCEMENT);
             }
         }
     }
 }
 
-/// Long enough for a screen reader to read the region.
+/// Long enough for a screen reader to read a text.
 const ANNOUNCEMENT: std::time::Duration = std::time::Duration::from_secs(3);
 
 /// Where the focus goes when a message leaves: to the next message, the one before, back to where
@@ -176,18 +183,22 @@ thread_local! {
 }
 
 impl FocusKeeper {
-    /// Listens for F6, in the browser.
-    fn listen(self) {
+    /// Listens for F6, in the browser. Returns whether the messages are alive there.
+    fn listen(self) -> bool {
+        let section = self.section.get_untracked();
+        // A copy is in its place when hydration failed, see hydration.rs.
+        let Some(section) = section.filter(|section| section.is_connected()) else {
+            return false;
+        };
         // For the life of the page.
         window_event_listener(leptos::ev::keydown, move |event| {
             if event.key() == "F6" && self.toggle() {
                 event.prevent_default();
             }
         });
-        if let Some(section) = self.section.get_untracked() {
-            // For tests: the messages are alive.
-            _ = section.set_attribute("data-hydrated", "");
-        }
+        // For tests.
+        _ = section.set_attribute("data-hydrated", "");
+        true
     }
 
     /// Remembers what had the focus before the messages got it.
@@ -267,31 +278,30 @@ pub const MOST_MESSAGES: u32 = 500;
 pub async fn dismiss_messages(
     /// The id of a message, or `all`.
     dismiss: String,
-    /// The messages that the page showed, as JSON.
+    /// The ids of the messages that the page showed, with commas between them.
     #[server(default)]
-    messages: Vec<String>,
+    shown: String,
 ) -> Result<(), AppError> {
     use leptos_flash::Flash;
 
-    let flash = Flash::current()?;
-    if messages.len() > MOST_MESSAGES as usize {
-        let error = format!("a page shows {MOST_MESSAGES} messages at most");
-        return Err(AppError::Form(error));
-    }
-    let messages: Result<Vec<FlashMessage>, _> = (messages.iter())
-        .map(|message| serde_json::from_str(message))
-        .collect();
-    let messages =
-        messages.map_err(|_| AppError::Form("a message is not as the page sent it".to_owned()))?;
-    for message in messages {
-        let dismissed = dismiss == "all" || dismiss == message.id.to_string();
-        match (dismissed, message.sticky) {
-            (true, true) => flash.dismiss(message.id).await?,
-            (false, false) => flash.push(message).await?,
-            // Shown and deleted, or still there.
-            (true, false) | (false, true) => {}
+    let ids = |list: &str| {
+        let ids = list.split(',').filter(|id| !id.is_empty()).map(str::parse);
+        let ids: Vec<i64> = ids.collect::<Result<_, _>>().map_err(|_| {
+            AppError::Form("the ids of the messages are not as the page sent them".to_owned())
+        })?;
+        if ids.len() > MOST_MESSAGES as usize {
+            let error = format!("a page shows {MOST_MESSAGES} messages at most");
+            return Err(AppError::Form(error));
         }
-    }
+        Ok(ids)
+    };
+    let shown = ids(&shown)?;
+    let dismissed = if dismiss == "all" {
+        shown.clone()
+    } else {
+        ids(&dismiss)?
+    };
+    (Flash::current()?.dismiss_from_page(&dismissed, &shown)).await?;
     crate::router::redirect_back("#flashes");
     Ok(())
 }

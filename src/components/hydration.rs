@@ -1,5 +1,5 @@
 use leptos::{nonce::use_nonce, prelude::*};
-use leptos_flash::page_messages;
+use leptos_flash::{NOTE_SHOWN, page_messages};
 
 use super::site_header::page_path;
 use crate::site_files::SiteFiles;
@@ -14,6 +14,10 @@ pub fn has_islands() -> bool {
 ///
 /// As leptos's `HydrationScripts`, for islands that have no islands within: an eighth of the script,
 /// and a preload that Firefox uses too (leptos#4843).
+///
+/// Translation, phones and extensions change pages before they hydrate. An island that hydration
+/// doesn't recognise traps; a copy of what the server sent takes its place, which works as without
+/// JavaScript. The other islands come to life all the same.
 #[component]
 pub fn Hydration(files: &'static SiteFiles) -> impl IntoView {
     if let Some(context) = Owner::current_shared_context() {
@@ -21,11 +25,16 @@ pub fn Hydration(files: &'static SiteFiles) -> impl IntoView {
         context.set_is_hydrating(false);
     }
     let script = format!(
-        "const start = async () => {{\
+        "{NOTE_SHOWN}\
+         const start = async () => {{\
          const app = await import('{}');\
          await app.default({{module_or_path: '{}'}});\
          app.hydrate();\
-         for (const island of document.querySelectorAll('leptos-island')) app[island.dataset.component](island);\
+         for (const island of document.querySelectorAll('leptos-island')) {{\
+         const copy = island.cloneNode(true);\
+         try {{ app[island.dataset.component](island) }}\
+         catch (error) {{ console.error(error); island.replaceWith(copy) }}\
+         }}\
          }};\
          window.requestIdleCallback ? requestIdleCallback(start, {{timeout: 500}}) : start();",
         files.js, files.wasm

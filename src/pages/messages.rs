@@ -302,8 +302,9 @@ pub mod server {
     }
 
     pub async fn push_by_fetch() -> Result<(), AppError> {
-        Ok(Flash::current()?
+        Flash::current()?
             .success("Here without a page load.")
-            .await?)
+            .await?;
+        Ok(())
     }
 }

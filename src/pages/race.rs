@@ -202,7 +202,7 @@ mod server {
     use super::{AppError, CHECKPOINTS, MAX_NAME, Race, clock};
     use crate::{
         race::{Call, is_name},
-        session::session,
+        session::{session, visit},
     };
 
     const RACE: &str = "race";
@@ -240,22 +240,24 @@ mod server {
     }
 
     pub async fn pass(checkpoint: usize) -> Result<(), AppError> {
-        let session = session().await?;
-        let Some(mut race) = session.get::<Race>(RACE).await? else {
+        // Somebody may press twice: of all requests at once one is noted.
+        let now = now();
+        let pass = |race: &mut Option<Race>| {
+            let race = race.as_mut()?;
+            let call = race.pass(checkpoint, now);
+            Some((call, race.is_finished()))
+        };
+        let Some((call, is_finished)) = visit().await?.update(RACE, pass).await? else {
             return say(FlashMessage::warning("Pick up a bib first.")).await;
         };
-        let call = race.pass(checkpoint, now());
         let name = CHECKPOINTS.get(checkpoint).copied().unwrap_or_default();
         let message = match call {
+            Call::Noted(split) if is_finished => {
+                FlashMessage::success(format!("{} from start to finish.", clock(split)))
+                    .title("You made it")
+            }
             Call::Noted(split) => {
-                session.insert(RACE, &race).await?;
-                match race.is_finished() {
-                    true => {
-                        FlashMessage::success(format!("{} from start to finish.", clock(split)))
-                            .title("You made it")
-                    }
-                    false => FlashMessage::success(format!("{name}: noted at {}.", clock(split))),
-                }
+                FlashMessage::success(format!("{name}: noted at {}.", clock(split)))
             }
             Call::Again => {
                 FlashMessage::info(format!("{name} was noted before. Your time stands."))

@@ -164,7 +164,7 @@ mod server {
 #[cfg(feature = "ssr")]
 mod server {
     use leptos::prelude::expect_context;
-    use leptos_flash::{FlashMessage, created, ends, redirect_with, renew_id};
+    use leptos_flash::{FlashMessage, created, ends, redirect_with};
     use time::{OffsetDateTime, macros::format_description};
     use tower_sessions::SessionStore;
 
@@ -228,7 +228,7 @@ mod server {
                 redirect_with(PAGE, FlashMessage::info("There was no session to renew.")).await?,
             );
         }
-        renew_id(&session).await?;
+        session.cycle_id().await?;
         let message = FlashMessage::success("A new number on your bib; the notes are the same.");
         Ok(redirect_with(PAGE, message).await?)
     }

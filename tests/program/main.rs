@@ -1,9 +1,15 @@
 //! The program as it is started: what it says, and how it bears faults. Its PostgreSQL is stopped,
-//! killed, paused and short of connections, and it is stopped and killed itself, under load.
+//! killed, paused, locked, changed and short of connections, and it is stopped and killed itself, under
+//! load.
 #![cfg(feature = "ssr")]
 
 mod app;
 mod commands;
+mod connections;
 mod database;
+mod delivery;
+mod locks;
 mod log;
 mod processes;
+mod proxy;
+mod schema;

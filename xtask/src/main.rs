@@ -6,7 +6,7 @@ use xtask::{command, serve, site, tests, tools};
 
 const USAGE: &str = "\
 cargo xtask serve        set up what is missing, then run the app on http://localhost:5500
-cargo xtask test [STEP…] all checks, or only some: format lint depend unit build browser lighthouse
+cargo xtask test [STEP…] all checks, or only some: format lint depend unit build browser firefox lighthouse
 cargo xtask build        the release build: target/release/race-bib and target/site
 cargo xtask postgres     the app's PostgreSQL alone, until Ctrl-C; prints its DATABASE_URL
 cargo xtask bench        race-bib beside its peers; writes bench/RESULTS.md

@@ -83,6 +83,21 @@ impl Postgres {
         Ok(server)
     }
 
+    /// Starts a standby of this server, whose data is in `folder`, on a free port.
+    ///
+    /// # Errors
+    /// This server doesn't run, or pg_basebackup is missing.
+    pub fn start_standby(&self, folder: &Path, settings: &str) -> Result<Self> {
+        let data = reachable(folder, self.account.as_ref())?.join("data");
+        run(self
+            .command("pg_basebackup")
+            .args(["--write-recovery-conf", "--checkpoint=fast", "--dbname"])
+            .arg(&self.url)
+            .arg("--pgdata")
+            .arg(data))?;
+        Self::start(folder, settings)
+    }
+
     /// Starts it after a [`stop`](Self::stop) or [`kill`](Self::kill), on the same port.
     pub fn start_again(&mut self) -> Result<()> {
         let log = self.folder.join("log");

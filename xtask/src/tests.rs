@@ -13,13 +13,14 @@ use crate::{
 
 type Step = (&'static str, fn() -> Result<()>);
 
-const STEPS: [Step; 7] = [
+const STEPS: [Step; 8] = [
     ("format", format),
     ("lint", lint),
     ("depend", depend),
     ("unit", unit),
     ("build", build),
     ("browser", browser),
+    ("firefox", firefox),
     ("lighthouse", lighthouse),
 ];
 
@@ -146,6 +147,18 @@ fn browser() -> Result<()> {
         playwright.env("CHROMIUM", path);
     }
     run(&mut playwright)
+}
+
+/// The core of the browser tests in Firefox, by WebDriver BiDi, against the release build.
+fn firefox() -> Result<()> {
+    let firefox = tools::firefox()?;
+    let database = database::to_throw_away()?;
+    let app = serve::start("target/release/race-bib", &database.url)?;
+    run(tool("node")
+        .args(["--test", "--test-reporter=spec", "firefox.mjs"])
+        .current_dir(root().join("end2end"))
+        .env("BASE_URL", &app.url)
+        .env("FIREFOX", firefox))
 }
 
 /// bench/, in a release build of its own.

@@ -1,10 +1,11 @@
 //! Gets what a build needs and a machine may not have: the wasm target, cargo-leptos, the
-//! wasm-bindgen CLI, npm's packages, a browser.
+//! wasm-bindgen CLI, npm's packages, browsers.
 
 use std::{
     env, fs,
     path::{Path, PathBuf},
     process::Command,
+    sync::{Mutex, PoisonError},
 };
 
 use anyhow::{Context, Result, bail, ensure};
@@ -207,7 +208,7 @@ fn install(name: &str, version: &str) -> Result<()> {
     })
 }
 
-/// Playwright, and wasm-opt from binaryen.
+/// Playwright, puppeteer-core for Firefox, and wasm-opt from binaryen.
 pub fn npm_packages() -> Result<()> {
     let folder = root().join("end2end");
     let read = |file: PathBuf| fs::read(file).ok();
@@ -233,11 +234,7 @@ pub fn npm_packages() -> Result<()> {
 
 /// A Chromium: the one on the PATH, the system's package, or Playwright's own.
 pub fn chromium() -> Result<Option<String>> {
-    let on_path = || {
-        ["chromium", "chromium-browser", "google-chrome"]
-            .iter()
-            .find_map(|name| output(Command::new("sh").args(["-c", "command -v \"$0\"", name])))
-    };
+    let on_path = || find(&["chromium", "chromium-browser", "google-chrome"]);
     if let Some(path) = on_path() {
         return Ok(Some(path));
     }
@@ -253,6 +250,54 @@ pub fn chromium() -> Result<Option<String>> {
         Ok(Some(on_path().context(
             "chromium was installed but is not on the PATH",
         )?))
+    })
+}
+
+/// A Firefox: the one on the PATH, or the system's package.
+pub fn firefox() -> Result<String> {
+    let on_path = || find(&["firefox-esr", "firefox"]);
+    if let Some(path) = on_path() {
+        return Ok(path);
+    }
+    step("Firefox, for the browser tests", || {
+        apt_install(&["firefox-esr"])?;
+        on_path().context("firefox-esr was installed but is not on the PATH")
+    })
+}
+
+/// The path of the first of these programs that is on the PATH.
+fn find(programs: &[&str]) -> Option<String> {
+    programs
+        .iter()
+        .find_map(|name| output(Command::new("sh").args(["-c", "command -v \"$0\"", name])))
+}
+
+/// nginx, a proxy that buffers.
+pub fn nginx() -> Result<String> {
+    server("nginx", "nginx-light")
+}
+
+/// PgBouncer, a pool of connections in front of PostgreSQL.
+pub fn pgbouncer() -> Result<String> {
+    server("pgbouncer", "pgbouncer")
+}
+
+/// A server that tests start: the one on the PATH, or the system's package.
+fn server(name: &str, package: &str) -> Result<String> {
+    // Tests that run side by side take turns.
+    static INSTALLING: Mutex<()> = Mutex::new(());
+    let _turn = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
+    // Debian keeps servers in a folder that only root has on the PATH.
+    let find = || {
+        let script = "PATH=$PATH:/usr/sbin; command -v \"$0\"";
+        output(Command::new("sh").args(["-c", script, name]))
+    };
+    if let Some(path) = find() {
+        return Ok(path);
+    }
+    step(&format!("{name}, for a test"), || {
+        apt_install(&[package])?;
+        find().with_context(|| format!("{package} was installed but brought no {name}"))
     })
 }
 

@@ -4,9 +4,15 @@
 mod concurrency;
 mod crossing;
 mod delivery;
+mod dismissal;
+mod hand_over;
 mod history;
 mod limits;
+mod notes;
+mod page_load;
+mod postgres;
 mod session_cookie;
+mod session_data;
 mod session_expiry;
 mod sessions;
 mod statements;

@@ -1,21 +1,16 @@
 //! Signed cookies: several secrets, and none that is forged.
 
-use leptos_flash::{PostgresSessionStore, SessionCookieLayer};
+use leptos_flash::PostgresSessionStore;
 use sqlx::Executor;
-use tower_sessions::cookie::{Cookie, Key};
+use tower_sessions::cookie::Key;
 
-use crate::support::{HTML, Result, Server, Visitor, database, pool, session_layer};
+use crate::support::{HTML, Result, Server, Visitor, database, note, pool, session_layer};
 
 /// A server whose first key signs, on a database that others may share.
 async fn server(url: &str, keys: Vec<Key>) -> Result<Server> {
     let sessions = PostgresSessionStore::new(pool(url).await?);
     let layers = move |app: axum::Router, sessions| {
-        let cookie = Cookie::build(("sessionId", ""))
-            .path("/")
-            .http_only(true)
-            .build();
-        app.layer(session_layer(sessions).with_signed(keys[0].clone()))
-            .layer(SessionCookieLayer::new(cookie, keys.clone()))
+        app.layer(session_layer(sessions).with_secrets(keys.clone()))
     };
     Server::start_on(sessions, |store| store, layers).await
 }
@@ -58,8 +53,8 @@ async fn other_cookies_survive_a_change_of_the_secret() -> Result {
     let visitor = Visitor::new(&before);
     let cookie = visitor.cookie().await?;
     let rotating = server(&url, vec![new, old]).await?;
-    let id = stored_id(&rotating).await?;
-    let both = visitor.apart(&format!("flash-{id}=; {cookie}"))?;
+    let note = note(&rotating).await?;
+    let both = visitor.apart(&format!("{note}; {cookie}"))?;
     both.at(&rotating).page("/silent").await?;
     assert_eq!(
         rotating.stored().await?,
@@ -121,8 +116,68 @@ async fn a_forged_cookie_costs_no_statement_and_gets_no_session() -> Result {
     Ok(())
 }
 
-async fn stored_id(server: &Server) -> Result<i64> {
-    Ok(sqlx::query_scalar("select id from flash_message")
-        .fetch_one(&server.pool)
-        .await?)
+/// Browsers refuse a `__Host-` cookie without `Secure`, its removal too (tower-sessions#268).
+#[tokio::test]
+async fn the_removal_of_the_cookie_has_its_own_attributes() -> Result {
+    let sessions = PostgresSessionStore::new(pool(&database().await?).await?);
+    let cookie = tower_sessions::cookie::Cookie::build("__Host-sessionId")
+        .path("/")
+        .secure(true)
+        .http_only(true)
+        .build();
+    let layers = move |app: axum::Router, sessions| {
+        app.layer(leptos_flash::SessionLayer::new(sessions, cookie.clone()))
+    };
+    let server = Server::start_on(sessions, |store| store, layers).await?;
+    let visitor = Visitor::new(&server);
+    let cookie = visitor.cookie().await?;
+    let answer = visitor.apart(&cookie)?.post("/leave").await?;
+    let line = answer.headers()["set-cookie"].to_str()?;
+    for part in [
+        "__Host-sessionId=;",
+        "Secure",
+        "HttpOnly",
+        "Path=/",
+        "Max-Age=0",
+    ] {
+        assert!(line.contains(part), "{part} in {line}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_neighbours_cookie_that_is_not_ascii_does_not_matter() -> Result {
+    let server = server(&database().await?, vec![Key::generate()]).await?;
+    let visitor = Visitor::new(&server);
+    let cookie = visitor.cookie().await?;
+    for odd in [&b"x=J\xfcrgen"[..], "x=Jürgen".as_bytes()] {
+        let line = [odd, b"; ", cookie.as_bytes()].concat();
+        let page = reqwest::Client::new()
+            .get(format!("http://{}/peeks", server.address))
+            .header("cookie", reqwest::header::HeaderValue::from_bytes(&line)?)
+            .header(HTML.0, HTML.1)
+            .send()
+            .await?;
+        assert!(page.text().await?.contains(">cookie<"), "{line:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn of_two_cookies_of_a_name_a_forged_one_does_not_hide_the_good_one() -> Result {
+    let server = server(&database().await?, vec![Key::generate()]).await?;
+    let visitor = Visitor::new(&server);
+    let cookie = visitor.cookie().await?;
+    let both = visitor.apart(&format!("{cookie}; sessionId=forged"))?;
+    assert_eq!(both.page("/page").await?, ["cookie"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_answer_that_sets_the_cookie_is_stored_by_no_cache() -> Result {
+    let server = server(&database().await?, vec![Key::generate()]).await?;
+    let answer = Visitor::new(&server).post("/push/info/hello").await?;
+    assert!(answer.headers().contains_key("set-cookie"));
+    assert_eq!(answer.headers()["cache-control"], "no-store");
+    Ok(())
 }

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use leptos_flash::{PostgresSessionStore, SessionCookieLayer};
-use tower_sessions::cookie::Cookie;
+use leptos_flash::PostgresSessionStore;
 
 use crate::support::{HTML, Result, Server, Visitor, database, pool, session_layer};
 
@@ -13,15 +12,14 @@ const HOUR: i64 = 3600;
 async fn server() -> Result<Server> {
     let sessions = PostgresSessionStore::new(pool(&database().await?).await?)
         .with_idle_expiry(Duration::from_secs(3600));
-    let layers = |app: axum::Router, sessions| {
-        app.layer(session_layer(sessions))
-            .layer(SessionCookieLayer::new(Cookie::new("sessionId", ""), []))
-    };
+    let layers = |app: axum::Router, sessions| app.layer(session_layer(sessions));
     Server::start_on(sessions, |store| store, layers).await
 }
 
 /// Seconds until the session ends, and until it ends at the latest.
 async fn ends(server: &Server) -> Result<(i64, i64)> {
+    // Sessions in use are touched in batches of 100 ms.
+    tokio::time::sleep(Duration::from_millis(250)).await;
     let sql = "select extract(epoch from expiry_date - now())::int8, extract(epoch from ends_at - now())::int8
                from tower_sessions.session";
     Ok(sqlx::query_as(sql).fetch_one(&server.pool).await?)
@@ -119,5 +117,23 @@ async fn an_idle_session_is_over() -> Result {
     assert_eq!(visitor.get_with("/user", &[]).await?.text().await?, "");
     visitor.push("a new one").await?;
     assert_eq!(visitor.page("/page").await?, ["a new one"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn calls_and_forms_keep_a_session_alive() -> Result {
+    let server = server().await?;
+    let visitor = Visitor::new(&server);
+    visitor.push("hello").await?;
+    set_expiry(&server, "expiry_date", 100).await?;
+    visitor.call("text=hello", "app").await?;
+    assert!(is_about(ends(&server).await?.0, HOUR), "a call that pushes");
+    set_expiry(&server, "expiry_date", 100).await?;
+    let reads = visitor.request(reqwest::Method::GET, "/user");
+    reads.header("x-flash", "app").send().await?;
+    assert!(is_about(ends(&server).await?.0, HOUR), "a call that reads");
+    set_expiry(&server, "expiry_date", 100).await?;
+    visitor.push("again").await?;
+    assert!(is_about(ends(&server).await?.0, HOUR), "a form");
     Ok(())
 }

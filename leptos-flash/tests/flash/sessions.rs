@@ -257,6 +257,88 @@ async fn a_logout_takes_the_cookie_away() -> Result {
     Ok(())
 }
 
+/// A second tab, within the 10 seconds that the old id is good for.
+#[tokio::test]
+async fn a_logout_with_the_old_id_ends_the_renewed_session_too() -> Result {
+    let server = Server::start().await?;
+    let visitor = Visitor::new(&server);
+    let tab = visitor.apart(&visitor.cookie().await?)?;
+    visitor.post("/login").await?;
+    let user = visitor.get_with("/user", &[]).await?;
+    assert_eq!(user.text().await?, "runner");
+    tab.post("/leave").await?;
+    assert_eq!(visitor.get_with("/user", &[]).await?.text().await?, "");
+    assert_eq!(server.sessions().await?, 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_logout_with_the_new_id_ends_the_old_one_too() -> Result {
+    let server = Server::start().await?;
+    let visitor = Visitor::new(&server);
+    let tab = visitor.apart(&visitor.cookie().await?)?;
+    visitor.post("/write/a").await?;
+    visitor.post("/login").await?;
+    assert_eq!(tab.get_with("/keys", &[]).await?.text().await?, "a");
+    visitor.post("/leave").await?;
+    assert_eq!(tab.get_with("/keys", &[]).await?.text().await?, "");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_renewal_of_a_session_that_ended_meanwhile_stores_nothing() -> Result {
+    let server = Server::start().await?;
+    let visitor = Visitor::new(&server);
+    let tab = visitor.apart(&visitor.cookie().await?)?;
+    let leaves = async {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        tab.post("/leave").await
+    };
+    let (late, _) = futures::try_join!(visitor.post("/late-login"), leaves)?;
+    assert!(!late.headers().contains_key("set-cookie"));
+    assert_eq!(server.sessions().await?, 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_session_that_is_renewed_and_then_ended_is_over() -> Result {
+    let server = Server::start().await?;
+    let visitor = Visitor::new(&server);
+    let tab = visitor.apart(&visitor.cookie().await?)?;
+    visitor.post("/write/a").await?;
+    let answer = visitor.post("/login-and-leave").await?;
+    let line = answer.headers()["set-cookie"].to_str()?;
+    assert!(line.starts_with("sessionId=;"), "{line}");
+    assert_eq!(server.sessions().await?, 0);
+    assert_eq!(tab.get_with("/keys", &[]).await?.text().await?, "");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_session_that_is_renewed_ended_and_begun_anew_has_nothing_of_the_old_one() -> Result {
+    let server = Server::start().await?;
+    let visitor = Visitor::new(&server);
+    let tab = visitor.apart(&visitor.cookie().await?)?;
+    visitor.post("/write/a").await?;
+    visitor.post("/login-and-goodbye").await?;
+    assert_eq!(visitor.page("/page").await?, ["goodbye"]);
+    assert_eq!(visitor.get_with("/keys", &[]).await?.text().await?, "");
+    assert_eq!(tab.get_with("/keys", &[]).await?.text().await?, "");
+    assert_eq!(server.sessions().await?, 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_login_on_a_first_visit_begins_a_session() -> Result {
+    let server = Server::start().await?;
+    let visitor = Visitor::new(&server);
+    visitor.post("/login").await?;
+    let user = visitor.get_with("/user", &[]).await?;
+    assert_eq!(user.text().await?, "runner");
+    assert_eq!(server.sessions().await?, 1);
+    Ok(())
+}
+
 async fn ids(server: &Server) -> Result<Vec<String>> {
     Ok(sqlx::query_scalar("select id from tower_sessions.session")
         .fetch_all(&server.pool)

@@ -14,13 +14,13 @@ use axum::{
     routing::{get, post},
 };
 use leptos_flash::{
-    Flash, FlashError, FlashLayer, FlashMessage, FlashStore, PostgresSessionStore,
-    SessionCookieLayer, renew_id,
+    Flash, FlashError, FlashLayer, FlashListener, FlashMessage, FlashStore, PostgresSessionStore,
+    SessionLayer, Visit, with_connection,
 };
 use sqlx::{Connection, Executor, PgConnection, PgPool, postgres::PgPoolOptions};
 use tokio::task::JoinHandle;
 use tower_sessions::{
-    Expiry, Session, SessionManagerLayer,
+    Session,
     cookie::{Cookie, SameSite, time},
 };
 
@@ -91,10 +91,7 @@ impl Server {
         Self::start_on(
             PostgresSessionStore::new(pool),
             settings,
-            |app, sessions| {
-                app.layer(session_layer(sessions))
-                    .layer(SessionCookieLayer::new(Cookie::new("sessionId", ""), []))
-            },
+            |app, sessions| app.layer(session_layer(sessions)),
         )
         .await
     }
@@ -127,6 +124,18 @@ impl Server {
         })
     }
 
+    /// The same app behind a [`FlashListener`], on another port.
+    pub async fn listen(&self) -> Result<SocketAddr> {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let serve = axum::serve(
+            FlashListener::new(listener),
+            with_connection(self.app.clone()),
+        );
+        tokio::spawn(async move { serve.await.expect("it serves") });
+        Ok(address)
+    }
+
     /// What `requests` answer that wait for the database all at the same time.
     pub async fn held_up<T>(&self, requests: impl Future<Output = Result<T>>) -> Result<T> {
         let mut lock = self.pool.begin().await?;
@@ -146,11 +155,12 @@ impl Server {
         Ok(sqlx::query_scalar(waits).fetch_one(&self.pool).await?)
     }
 
-    /// The number of messages in the table.
+    /// The number of messages that are to be shown, now or later. What was shown and can be asked back
+    /// does not count.
     pub async fn stored(&self) -> Result<i64> {
-        Ok(sqlx::query_scalar("select count(*) from flash_message")
-            .fetch_one(&self.pool)
-            .await?)
+        let sql =
+            "select count(*) from flash_message where leased_until is distinct from 'infinity'";
+        Ok(sqlx::query_scalar(sql).fetch_one(&self.pool).await?)
     }
 
     /// Those with an id that has not been renewed.
@@ -175,12 +185,17 @@ impl Drop for Server {
 }
 
 /// With a plain cookie.
-pub fn session_layer(sessions: PostgresSessionStore) -> SessionManagerLayer<PostgresSessionStore> {
-    SessionManagerLayer::new(sessions)
-        .with_name("sessionId")
-        .with_secure(false)
-        .with_same_site(SameSite::Lax)
-        .with_expiry(Expiry::OnInactivity(time::Duration::days(30)))
+pub fn session_layer(sessions: PostgresSessionStore) -> SessionLayer {
+    SessionLayer::new(sessions, cookie())
+}
+
+pub fn cookie() -> Cookie<'static> {
+    Cookie::build("sessionId")
+        .path("/")
+        .http_only(true)
+        .same_site(SameSite::Lax)
+        .max_age(time::Duration::days(30))
+        .build()
 }
 
 /// What the pages of the tests do.
@@ -210,6 +225,118 @@ fn routes() -> Router {
     async fn fails(flash: Flash) -> impl IntoResponse {
         (StatusCode::INTERNAL_SERVER_ERROR, Html(html(&flash.take())))
     }
+    /// 250 KB, the messages first.
+    async fn large(flash: Flash) -> Html<String> {
+        Html(html(&flash.take()) + &"<!-- padding -->".repeat(16_000))
+    }
+    /// The same in many parts.
+    async fn large_stream(flash: Flash) -> Html<axum::body::Body> {
+        let parts = std::iter::once(html(&flash.take()))
+            .chain((0..64).map(|_| "<!-- padding -->".repeat(250)));
+        let stream = futures::stream::iter(parts.map(Ok::<_, std::io::Error>));
+        Html(axum::body::Body::from_stream(stream))
+    }
+    async fn late_take(flash: Flash) -> Html<axum::body::Body> {
+        let stream = futures::stream::once(async move {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            Ok::<_, std::io::Error>(html(&flash.take()))
+        });
+        Html(axum::body::Body::from_stream(stream))
+    }
+    /// Counts in a key of the session, and says how far it is.
+    async fn count(visit: Visit) -> std::result::Result<String, FlashError> {
+        let count = |count: &mut Option<u32>| {
+            let next = count.unwrap_or(0) + 1;
+            *count = Some(next);
+            next
+        };
+        Ok(visit.update("count", count).await?.to_string())
+    }
+    /// Writes a key of its own, slowly.
+    async fn write_key(
+        Path(key): Path<String>,
+        session: Session,
+    ) -> std::result::Result<(), FlashError> {
+        session.insert(&key, "written").await?;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        Ok(())
+    }
+    async fn keys(session: Session) -> std::result::Result<String, FlashError> {
+        let mut found = Vec::new();
+        for key in ["a", "b", "c", "d", "user", "count"] {
+            if session.get_value(key).await?.is_some() {
+                found.push(key);
+            }
+        }
+        Ok(found.join(" "))
+    }
+    async fn login_and_leave(session: Session) -> std::result::Result<(), FlashError> {
+        session.cycle_id().await?;
+        Ok(session.flush().await?)
+    }
+    async fn login_and_goodbye(
+        session: Session,
+        flash: Flash,
+    ) -> std::result::Result<(), FlashError> {
+        session.cycle_id().await?;
+        session.flush().await?;
+        flash.success("goodbye").await.map(drop)
+    }
+    /// Reads the session, waits, and renews its id then.
+    async fn late_login(session: Session) -> std::result::Result<(), FlashError> {
+        session.get::<String>("user").await?;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        session.cycle_id().await?;
+        session.insert("user", "runner").await?;
+        Ok(())
+    }
+    /// `?dismiss=1,2&shown=1,2,3`
+    async fn dismiss_form(
+        Query(query): Query<std::collections::HashMap<String, String>>,
+        flash: Flash,
+    ) -> std::result::Result<Redirect, FlashError> {
+        let ids = |name: &str| -> Vec<i64> {
+            let ids = query.get(name).map_or("", String::as_str).split(',');
+            ids.filter_map(|id| id.parse().ok()).collect()
+        };
+        flash
+            .dismiss_from_page(&ids("dismiss"), &ids("shown"))
+            .await?;
+        Ok(Redirect::to("/page"))
+    }
+    /// Pushes, and says to caches that they may keep the answer.
+    async fn public_call(flash: Flash) -> std::result::Result<impl IntoResponse, FlashError> {
+        flash.info("private").await?;
+        Ok((
+            [
+                ("cache-control", "public, max-age=600"),
+                ("cdn-cache-control", "max-age=600"),
+                ("surrogate-control", "max-age=600"),
+            ],
+            "null",
+        ))
+    }
+    async fn very_slow_call(flash: Flash) -> std::result::Result<(), FlashError> {
+        flash.info("slow").await?;
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        Ok(())
+    }
+    async fn hop_if_page(flash: Flash) -> std::result::Result<String, FlashError> {
+        if flash.is_page_load() {
+            flash.info("hopped").await?;
+        }
+        Ok(String::new())
+    }
+    async fn optional(flash: Option<Flash>) -> String {
+        flash.is_some().to_string()
+    }
+    async fn pushed_id(flash: Flash) -> std::result::Result<String, FlashError> {
+        Ok(flash
+            .info("numbered")
+            .await?
+            .unwrap_or_default()
+            .to_string())
+    }
     async fn peeks(flash: Flash) -> Html<String> {
         Html(html(&flash.peek()))
     }
@@ -231,7 +358,7 @@ fn routes() -> Router {
     }
     /// A login that goes on for a while after the id is renewed.
     async fn slow_login(session: Session) -> std::result::Result<(), FlashError> {
-        renew_id(&session).await?;
+        session.cycle_id().await?;
         session.insert("user", "runner").await?;
         tokio::time::sleep(Duration::from_millis(400)).await;
         Ok(())
@@ -239,10 +366,10 @@ fn routes() -> Router {
     async fn slow_push(session: Session, flash: Flash) -> std::result::Result<(), FlashError> {
         _ = session.get::<String>("user").await?;
         tokio::time::sleep(Duration::from_millis(300)).await;
-        flash.info("late").await
+        flash.info("late").await.map(drop)
     }
     async fn failing_login(session: Session) -> StatusCode {
-        _ = renew_id(&session).await;
+        _ = session.cycle_id().await;
         StatusCode::INTERNAL_SERVER_ERROR
     }
     async fn leave(session: Session) -> std::result::Result<(), FlashError> {
@@ -281,13 +408,19 @@ fn routes() -> Router {
         Html(axum::body::Body::from_stream(stream))
     }
     async fn sticky(flash: Flash) -> std::result::Result<(), FlashError> {
-        flash.push(FlashMessage::warning("stays").sticky()).await
+        flash
+            .push(FlashMessage::warning("stays").sticky())
+            .await
+            .map(drop)
     }
     async fn dismiss(Path(id): Path<i64>, flash: Flash) -> std::result::Result<(), FlashError> {
         flash.dismiss(id).await
     }
     async fn keyed(Path(text): Path<String>, flash: Flash) -> std::result::Result<(), FlashError> {
-        flash.push(FlashMessage::info(text).key("export")).await
+        flash
+            .push(FlashMessage::info(text).key("export"))
+            .await
+            .map(drop)
     }
     async fn key(flash: Flash) -> std::result::Result<String, FlashError> {
         Ok(serde_json::to_string(&flash.key().await?).expect("a key is JSON"))
@@ -328,6 +461,21 @@ fn routes() -> Router {
     }
     Router::new()
         .route("/slow-call", post(slow_call))
+        .route("/very-slow-call", post(very_slow_call))
+        .route("/public-call", get(public_call))
+        .route("/hop-if-page", get(hop_if_page))
+        .route("/optional", get(optional))
+        .route("/pushed-id", post(pushed_id))
+        .route("/large", get(large))
+        .route("/large-stream", get(large_stream))
+        .route("/late-take", get(late_take))
+        .route("/count", post(count))
+        .route("/write/{key}", post(write_key))
+        .route("/keys", get(keys))
+        .route("/login-and-leave", post(login_and_leave))
+        .route("/login-and-goodbye", post(login_and_goodbye))
+        .route("/late-login", post(late_login))
+        .route("/dismiss-form", post(dismiss_form))
         .route("/page", get(page))
         .route("/push/{level}/{text}", post(push))
         .route("/hop/{hop}", get(hop).post(hop))
@@ -472,4 +620,13 @@ pub fn texts(html: &str) -> Vec<String> {
     (html.split("<p data-flash-id=").skip(1))
         .filter_map(|item| Some(item.split_once('>')?.1.split_once("</p>")?.0.to_owned()))
         .collect()
+}
+
+/// The cookie of a browser that has shown all messages that are stored, which are of one session.
+pub async fn note(server: &Server) -> Result<String> {
+    let sql = "select left(flash_key::text, 8), id from flash_message order by id";
+    let rows: Vec<(String, i64)> = sqlx::query_as(sql).fetch_all(&server.pool).await?;
+    let scope = &rows.first().ok_or("no message is stored")?.0;
+    let entries: Vec<_> = rows.iter().map(|(_, id)| format!("{id}.mz5k")).collect();
+    Ok(format!("flash-{scope}={}", entries.join("-")))
 }

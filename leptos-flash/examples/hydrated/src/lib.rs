@@ -2,7 +2,7 @@
 //! `<Suspense>`. Its look is nothing at all; race-bib shows one.
 
 use leptos::prelude::*;
-use leptos_flash::{FlashClient, provide_flash, use_flash};
+use leptos_flash::{FlashClient, FlashMessage, provide_flash, use_flash};
 use leptos_router::{
     components::{A, Route, Router, Routes},
     hooks::use_location,
@@ -52,7 +52,7 @@ fn Messages() -> impl IntoView {
     let flash = use_flash();
     flash.end_with_page(use_location().pathname);
     view! {
-        <For each=move || flash.get() key=|message| message.id let:message>
+        <For each=move || flash.get() key=FlashMessage::identity let:message>
             <p class=format!("flash flash-{}", message.level) data-flash-id=message.id>
                 <span>{message.text}</span>
                 <button on:click=move |_| flash.dismiss(message.id)>"Dismiss"</button>
@@ -97,7 +97,7 @@ async fn slow() -> Result<String, ServerFnError> {
 
 #[server(client = FlashClient)]
 async fn save(text: String, then: String) -> Result<(), ServerFnError> {
-    use leptos_flash::{Flash, FlashMessage, redirect_with};
+    use leptos_flash::{Flash, redirect_with};
 
     match then.as_str() {
         "redirect" => redirect_with("/other", FlashMessage::success(text)).await?,
@@ -111,7 +111,9 @@ async fn save(text: String, then: String) -> Result<(), ServerFnError> {
             Flash::current()?.error(text).await?;
             return Err(ServerFnError::new("it failed"));
         }
-        _ => Flash::current()?.success(text).await?,
+        _ => {
+            Flash::current()?.success(text).await?;
+        }
     }
     Ok(())
 }

@@ -1,14 +1,16 @@
 #[cfg(feature = "ssr")]
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    use axum::{Router, serve::ListenerExt};
+    use axum::Router;
     use hydrated::{App, shell};
     use leptos::config::LeptosOptions;
     use leptos_axum::{LeptosRoutes, file_and_error_handler, generate_route_list};
-    use leptos_flash::{FlashLayer, FlashStore, PostgresSessionStore};
+    use leptos_flash::{
+        FlashLayer, FlashListener, FlashStore, PostgresSessionStore, SessionLayer, with_connection,
+    };
     use tokio::net::TcpListener;
     use tower_http::services::ServeDir;
-    use tower_sessions::{SessionManagerLayer, cookie::SameSite};
+    use tower_sessions::cookie::{Cookie, SameSite};
 
     let pool = sqlx::PgPool::connect(&std::env::var("DATABASE_URL")?).await?;
     let session_store = PostgresSessionStore::new(pool.clone());
@@ -29,17 +31,18 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         })
         .fallback(file_and_error_handler(shell))
         .layer(FlashLayer::new(flash_store))
-        .layer(
-            SessionManagerLayer::new(session_store)
-                .with_secure(false)
-                .with_same_site(SameSite::Lax),
-        )
+        .layer(SessionLayer::new(
+            session_store,
+            Cookie::build("id")
+                .path("/")
+                .http_only(true)
+                .same_site(SameSite::Lax)
+                .build(),
+        ))
         .nest_service("/pkg", ServeDir::new("target/hydrated/pkg"))
         .with_state(options);
-    let listener = TcpListener::bind(address).await?;
-    // The end of a page with messages is a packet of its own.
-    let listener = listener.tap_io(|stream| _ = stream.set_nodelay(true));
-    axum::serve(listener, app).await?;
+    let listener = FlashListener::new(TcpListener::bind(address).await?);
+    axum::serve(listener, with_connection(app)).await?;
     Ok(())
 }
 

@@ -1,0 +1,184 @@
+//! Connections that go silent, are closed, lead to the wrong server or through a pooler.
+
+use std::{fs, net::TcpListener, process::Command, time::Duration};
+
+use reqwest::StatusCode;
+use sqlx::{Connection, Executor, PgConnection};
+use tokio::{sync::watch, task::JoinSet};
+use xtask::{
+    command::{Group, output},
+    tools,
+};
+
+use crate::{
+    app::{App, Result, Visitor, folder, postgres, within, works},
+    proxy::Proxy,
+};
+
+/// Fault P1.
+#[tokio::test]
+async fn connections_that_go_silent_are_replaced_within_seconds_each_time() -> Result {
+    let postgres = postgres("")?;
+    let proxy = Proxy::start(&postgres.url).await?;
+    let app = App::ready(&proxy.url).await?;
+    let (_stop, stopping) = watch::channel(false);
+    for _ in 0..8 {
+        tokio::spawn(visit_on(Visitor::new(&app)?, stopping.clone()));
+    }
+    works(&app, Duration::from_secs(5)).await?;
+    for time in ["first", "second", "third"] {
+        proxy.silence();
+        (works(&app, Duration::from_secs(12)).await)
+            .map_err(|error| format!("the {time} time: {error}"))?;
+    }
+    Ok(())
+}
+
+/// Uses the program until it is stopped, whatever comes of it.
+async fn visit_on(visitor: Visitor, stop: watch::Receiver<bool>) {
+    _ = visitor.posted("start_race", &[("name", "Load")]).await;
+    while !*stop.borrow() {
+        _ = visitor.push("load").await;
+        _ = visitor.shown().await;
+        _ = visitor.races().await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Fault P5.
+#[tokio::test]
+async fn connections_that_the_server_closed_while_they_were_idle_fail_no_request() -> Result {
+    let mut postgres = postgres("")?;
+    let app = App::ready(&postgres.url).await?;
+    let visitors: Vec<_> = (0..20).map(|_| Visitor::new(&app)).collect::<Result<_>>()?;
+    for visitor in &visitors {
+        visitor.posted("start_race", &[("name", "Ada")]).await?;
+    }
+    assert_eq!(failures(&visitors, "before").await, [""; 0]);
+
+    let mut admin = PgConnection::connect(&postgres.url).await?;
+    // It waits until they have ended.
+    let closed = admin
+        .fetch_all(
+            "select pg_terminate_backend(pid, 5000) from pg_stat_activity
+             where application_name = 'race-bib' and state = 'idle'",
+        )
+        .await?;
+    assert!(closed.len() >= 4, "{} connections are few", closed.len());
+    assert_eq!(failures(&visitors, "closed").await, [""; 0]);
+
+    postgres.stop();
+    postgres.start_again()?;
+    assert_eq!(failures(&visitors, "restarted").await, [""; 0]);
+    Ok(())
+}
+
+/// All visitors push, look and race at once. Returns what failed.
+async fn failures(visitors: &[Visitor], text: &'static str) -> Vec<String> {
+    let mut visits = JoinSet::new();
+    for visitor in visitors {
+        visits.spawn(visit(visitor.clone(), text));
+    }
+    let done = visits.join_all().await;
+    (done.into_iter().filter_map(Result::err))
+        .map(|error| error.to_string())
+        .collect()
+}
+
+async fn visit(visitor: Visitor, text: &str) -> Result {
+    visitor.pushed(text).await?;
+    let shown = visitor.shown().await?;
+    if !shown.iter().any(|shown| shown == text) {
+        return Err(format!("the page shows {shown:?}").into());
+    }
+    match visitor.races().await? {
+        true => Ok(()),
+        false => Err("the race is gone".into()),
+    }
+}
+
+/// Fault P7. A standby takes over; the old primary still runs, but is read-only.
+#[tokio::test]
+async fn after_a_failover_writes_go_to_the_new_primary_within_seconds() -> Result {
+    let old = postgres("")?;
+    let proxy = Proxy::start(&old.url).await?;
+    let app = App::ready(&proxy.url).await?;
+    let new = old.standby()?;
+    let visitor = Visitor::new(&app)?;
+    visitor.pushed("before").await?;
+    visitor.races().await?;
+    within(Duration::from_secs(10), async || {
+        let mut standby = PgConnection::connect(&new.url).await?;
+        let replicated = "select from flash_message where text = 'before'";
+        standby.fetch_one(replicated).await?;
+        Ok(())
+    })
+    .await?;
+
+    let mut demoted = PgConnection::connect(&old.url).await?;
+    (demoted.execute("alter system set default_transaction_read_only = on")).await?;
+    demoted.execute("select pg_reload_conf()").await?;
+    app.answers("/readyz", StatusCode::SERVICE_UNAVAILABLE)
+        .await?;
+    assert_eq!(visitor.get("/").await?.status(), StatusCode::OK);
+    let refused = visitor.push("refused").await?;
+    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+
+    let mut promoted = PgConnection::connect(&new.url).await?;
+    promoted.execute("select pg_promote()").await?;
+    proxy.move_to(&new.url)?;
+    works(&app, Duration::from_secs(10)).await?;
+    visitor.pushed("after").await?;
+    assert_eq!(visitor.shown().await?, ["before", "after"]);
+    Ok(())
+}
+
+/// Fault P10.
+#[tokio::test]
+async fn behind_pgbouncer_in_session_mode_the_program_is_ready_and_works() -> Result {
+    let pgbouncer = match tools::pgbouncer() {
+        Ok(pgbouncer) => pgbouncer,
+        Err(reason) => {
+            println!("skipped: {reason:#}");
+            return Ok(());
+        }
+    };
+    let postgres = postgres("")?;
+    let (_, port) = (postgres.url.strip_suffix("/postgres"))
+        .and_then(|url| url.rsplit_once(':'))
+        .ok_or("a port")?;
+    let own = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    let folder = folder();
+    fs::create_dir_all(&folder)?;
+    let settings = folder.join("pgbouncer.ini");
+    fs::write(
+        &settings,
+        format!(
+            "[databases]
+             postgres = host=127.0.0.1 port={port} user=race
+             [pgbouncer]
+             listen_addr = 127.0.0.1
+             listen_port = {own}
+             unix_socket_dir =
+             auth_type = any
+             pool_mode = session
+             ignore_startup_parameters = options,extra_float_digits
+             "
+        )
+        .replace("\n             ", "\n"),
+    )?;
+    let mut command = Command::new(pgbouncer);
+    command.arg("--quiet").arg(&settings);
+    let is_root = output(Command::new("id").arg("-u")).is_some_and(|user| user == "0");
+    if is_root {
+        command.args(["--user", "nobody"]);
+    }
+    let _pooler = Group::spawn(&mut command)?;
+    let url = format!("postgres://race@127.0.0.1:{own}/postgres");
+    within(Duration::from_secs(5), async || {
+        Ok(PgConnection::connect(&url).await?)
+    })
+    .await?;
+    let app = App::ready(&url).await?;
+    works(&app, Duration::from_secs(5)).await
+}
