@@ -167,6 +167,10 @@ async fn a_panic_is_a_page_that_says_nothing_of_the_inside(pool: PgPool) -> Resu
 #[sqlx::test(migrations = false)]
 async fn an_error_of_the_database_says_nothing_of_the_inside(pool: PgPool) -> Result {
     let visitor = Visitor::start(pool.clone()).await?;
+    // With a session each of these asks the database.
+    visitor
+        .push(&[("level", "info"), ("text", "first")])
+        .await?;
     pool.execute("alter table flash_message rename to elsewhere")
         .await?;
     let failed = visitor

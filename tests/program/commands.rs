@@ -2,19 +2,31 @@
 
 use std::{
     fs,
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
+    time::{Duration, Instant},
 };
 
 use crate::app::{App, Result, folder};
 
+/// Runs the program to its end. One that serves instead of ending is killed after 10 seconds.
 fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Output> {
-    Ok(Command::new(env!("CARGO_BIN_EXE_race-bib"))
+    let mut process = Command::new(env!("CARGO_BIN_EXE_race-bib"))
         .args(arguments)
         // No .env there.
         .current_dir(std::env::temp_dir())
         .env_remove("DATABASE_URL")
         .envs(variables.iter().copied())
-        .output()?)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let start = Instant::now();
+    while process.try_wait()?.is_none() {
+        if start.elapsed() > Duration::from_secs(10) {
+            process.kill()?;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Ok(process.wait_with_output()?)
 }
 
 #[test]
