@@ -242,6 +242,7 @@ pub struct LevelName(String);
 
 /// The name can't be a level.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct InvalidLevel;
 
 impl fmt::Display for InvalidLevel {

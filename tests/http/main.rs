@@ -5,4 +5,5 @@ mod files;
 mod forms;
 mod pages;
 mod protection;
+mod race;
 mod visitor;

@@ -73,7 +73,7 @@ fn note(messages: &[FlashMessage], keep: impl Fn(&str) -> bool) {
     for (name, value) in &others {
         // An earlier version wrote a cookie without a value for each message.
         if value.is_empty() || others.len() > 3 {
-            write(name, "");
+            write(name, "", 0);
         }
     }
 }
@@ -85,11 +85,11 @@ fn rewrite(name: &str, change: impl FnOnce(&mut Vec<String>)) {
     let entries = value.split('-').filter(|entry| !entry.is_empty());
     let mut entries = entries.map(str::to_owned).collect();
     change(&mut entries);
-    write(name, &entries.join("-"));
+    // Empty, it still tells that this browser notes.
+    write(name, &entries.join("-"), 86400);
 }
 
-fn write(name: &str, value: &str) {
-    let age = if value.is_empty() { 0 } else { 86400 };
+fn write(name: &str, value: &str, age: u32) {
     let is_https = window()
         .location()
         .protocol()

@@ -137,3 +137,21 @@ async fn calls_and_forms_keep_a_session_alive() -> Result {
     assert!(is_about(ends(&server).await?.0, HOUR), "a form");
     Ok(())
 }
+
+/// The options of the sessions count whenever they are set.
+#[tokio::test]
+async fn an_idle_expiry_that_is_set_after_the_messages_have_their_store_counts() -> Result {
+    let sessions = PostgresSessionStore::new(pool(&database().await?).await?);
+    let layers = |app: axum::Router, sessions: PostgresSessionStore| {
+        app.layer(session_layer(
+            sessions.with_idle_expiry(Duration::from_secs(3600)),
+        ))
+    };
+    let server = Server::start_on(sessions, |store| store, layers).await?;
+    let visitor = Visitor::new(&server);
+    visitor.push("hello").await?;
+    set_expiry(&server, "expiry_date", 100).await?;
+    assert_eq!(visitor.page("/page").await?, ["hello"]);
+    assert!(is_about(ends(&server).await?.0, HOUR));
+    Ok(())
+}
