@@ -55,7 +55,10 @@ pub fn test(names: &[&str]) -> Result<()> {
     Ok(())
 }
 
-const SERVER: [&str; 2] = ["--features", "race-bib/ssr,leptos-flash/ssr,hydrated/ssr"];
+const SERVER: [&str; 2] = [
+    "--features",
+    "race-bib/ssr,leptos-flash/ssr,flash-messages/server,hydrated/ssr",
+];
 
 fn format() -> Result<()> {
     run(cargo().args(["fmt", "--all", "--check"]))
@@ -74,6 +77,8 @@ fn lint() -> Result<()> {
             "race-bib",
             "--package",
             "leptos-flash",
+            "--package",
+            "flash-messages",
             "--package",
             "hydrated",
             "--lib",
@@ -95,9 +100,13 @@ fn lint() -> Result<()> {
             "doc",
             "--package",
             "leptos-flash",
+            "--package",
+            "flash-messages",
+            "--package",
+            "pg-sessions",
             "--no-deps",
             "--features",
-            "ssr",
+            "leptos-flash/ssr,flash-messages/server",
         ])
         .env("RUSTDOCFLAGS", "--deny warnings"))
 }
