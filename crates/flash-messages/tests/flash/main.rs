@@ -28,6 +28,7 @@ mod dismissal;
 mod hand_over;
 mod history;
 mod limits;
+mod login;
 mod notes;
 mod page_load;
 mod postgres;
