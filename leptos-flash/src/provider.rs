@@ -284,4 +284,17 @@ pub(crate) mod server {
     }
     pub fn show_messages(_: &BrowserResponse, _: &str) {}
     pub fn send_form(_: SubmitEvent) {}
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[tokio::test]
+        async fn a_dismissal_that_fails_tells_the_browser_nothing_of_the_inside() {
+            let error = dismiss_flash(1).await.expect_err("there is no layer");
+            let told = error.to_string();
+            assert!(told.contains(&FlashError::MissingLayer.public_text()), "{told}");
+            assert!(!told.contains("FlashLayer"), "{told}");
+        }
+    }
 }

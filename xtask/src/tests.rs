@@ -71,6 +71,8 @@ fn lint() -> Result<()> {
         .args([
             "clippy",
             "--package",
+            "front",
+            "--package",
             "race-bib",
             "--package",
             "leptos-flash",
@@ -81,7 +83,7 @@ fn lint() -> Result<()> {
         ])
         .args([
             "--features",
-            "race-bib/hydrate,leptos-flash/hydrate,hydrated/hydrate",
+            "front/hydrate,race-bib/hydrate,leptos-flash/hydrate,hydrated/hydrate",
         ])
         .args([
             "--target",
