@@ -81,13 +81,15 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct FlashLayer(Arc<Shared>);
 
+type PageLoadRule = dyn Fn(&Method, &HeaderMap) -> bool + Send + Sync;
+
 /// Behind one pointer: every request copies the layer.
 #[derive(Clone)]
 struct Shared {
     store: FlashStore,
     deliveries: Deliveries,
     take_timeout: Duration,
-    is_page_load: Arc<dyn Fn(&Method, &HeaderMap) -> bool + Send + Sync>,
+    is_page_load: Arc<PageLoadRule>,
     complained: Arc<AtomicBool>,
 }
 

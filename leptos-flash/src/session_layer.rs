@@ -87,8 +87,8 @@ impl Shared {
             let value = std::str::from_utf8(value.strip_prefix(b"=")?).ok()?;
             Cookie::parse_encoded(format!("{}={value}", self.cookie.name())).ok()
         });
-        let good = ours.filter_map(|cookie| self.verify(cookie));
-        good.last()
+        let mut good = ours.filter_map(|cookie| self.verify(cookie));
+        good.next_back()
     }
 
     fn verify(&self, cookie: Cookie<'static>) -> Option<(Id, bool)> {
