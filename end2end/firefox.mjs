@@ -26,6 +26,7 @@ for (const javaScript of [true, false]) {
         browser: "firefox",
         executablePath: process.env.FIREFOX ?? "/usr/bin/firefox-esr",
         headless: true,
+        protocolTimeout: 20_000,
         extraPrefsFirefox: { "javascript.enabled": javaScript },
       });
     });
@@ -38,11 +39,11 @@ for (const javaScript of [true, false]) {
     afterEach(() => context.close());
 
     const go = (path) => page.goto(BASE + path, { waitUntil: "load" });
-    const texts = () => page.$$eval("[data-flash-id] .flash-text", (all) => all.map((text) => text.textContent));
+    const texts = () => page.evaluate(() => [...document.querySelectorAll("[data-flash-id] .flash-text")].map((text) => text.textContent));
     const hydrated = async () => javaScript && (await page.waitForSelector(".flashes[data-hydrated]"));
     const shown = (expected) =>
       until(async () => JSON.stringify(await texts()) === JSON.stringify(expected), `the messages ${JSON.stringify(expected)}, but ${page.url()} shows others`);
-    /** Without JavaScript no promise of the page settles, so `page.click` would wait for ever. */
+    /** Without JavaScript no promise of the page settles: `page.click` and `page.$$eval` would wait for ever. */
     const click = async (selector) => {
       const [x, y] = await page.$eval(selector, (element) => {
         element.scrollIntoView({ block: "center", behavior: "instant" });
