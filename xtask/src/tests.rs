@@ -157,7 +157,8 @@ fn firefox() -> Result<()> {
     let database = database::to_throw_away()?;
     let app = serve::start("target/release/race-bib", &database.url)?;
     run(tool("node")
-        .args(["--test", "--test-reporter=spec", "firefox.mjs"])
+        .args(["--test", "--test-reporter=spec", "--test-timeout=60000"])
+        .arg("firefox.mjs")
         .current_dir(root().join("end2end"))
         .env("BASE_URL", &app.url)
         .env("FIREFOX", firefox))
