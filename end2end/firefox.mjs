@@ -26,6 +26,7 @@ for (const javaScript of [true, false]) {
         browser: "firefox",
         executablePath: process.env.FIREFOX ?? "/usr/bin/firefox-esr",
         headless: true,
+        protocolTimeout: 20_000,
         extraPrefsFirefox: { "javascript.enabled": javaScript },
       });
     });
@@ -38,16 +39,26 @@ for (const javaScript of [true, false]) {
     afterEach(() => context.close());
 
     const go = (path) => page.goto(BASE + path, { waitUntil: "load" });
-    const texts = () => page.$$eval("[data-flash-id] .flash-text", (all) => all.map((text) => text.textContent));
+    const texts = () => page.evaluate(() => [...document.querySelectorAll("[data-flash-id] .flash-text")].map((text) => text.textContent));
     const hydrated = async () => javaScript && (await page.waitForSelector(".flashes[data-hydrated]"));
     const shown = (expected) =>
       until(async () => JSON.stringify(await texts()) === JSON.stringify(expected), `the messages ${JSON.stringify(expected)}, but ${page.url()} shows others`);
+    /** Without JavaScript no promise of the page settles: `page.click` and `page.$$eval` would wait for ever. */
+    const click = async (selector) => {
+      const [x, y] = await page.$eval(selector, (element) => {
+        element.scrollIntoView({ block: "center", behavior: "instant" });
+        const { x, y, width, height } = element.getBoundingClientRect();
+        return [x + width / 2, y + height / 2];
+      });
+      await page.mouse.click(x, y);
+    };
     /** Clicks what loads a page. */
-    const load = (selector) => Promise.all([page.waitForNavigation({ waitUntil: "load" }), page.click(selector)]);
+    const load = (selector) => Promise.all([page.waitForNavigation({ waitUntil: "load" }), click(selector)]);
     const push = async (text, level = "success") => {
       await go("/messages");
-      await page.click(`[name=level][value=${level}]`);
-      await page.type("#text", text);
+      await click(`[name=level][value=${level}]`);
+      await click("#text");
+      await page.keyboard.type(text);
       await load("form[action='/api/push_message'] button");
     };
 
@@ -67,10 +78,10 @@ for (const javaScript of [true, false]) {
       const five = [1, 2, 3, 4, 5].map((number) => `Number ${number} of five.`);
       await shown(five);
       const dismiss = "[data-flash-id]:nth-child(2) .flash-dismiss";
-      if (javaScript) await page.click(dismiss);
+      if (javaScript) await click(dismiss);
       else await load(dismiss);
       await shown(five.filter((_, index) => index != 1));
-      if (javaScript) await page.click(".flash-dismiss-all");
+      if (javaScript) await click(".flash-dismiss-all");
       else await load(".flash-dismiss-all");
       await shown([]);
       await go("/messages");
@@ -82,7 +93,7 @@ for (const javaScript of [true, false]) {
       await hydrated();
       if (javaScript) await page.evaluate(() => (window.sameDocument = true));
       const send = "form[action='/api/push_by_fetch'] button";
-      if (javaScript) await page.click(send);
+      if (javaScript) await click(send);
       else await load(send);
       await shown(["Here without a page load."]);
       if (javaScript) assert.equal(await page.evaluate(() => window.sameDocument), true);

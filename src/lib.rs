@@ -29,9 +29,8 @@ pub mod session;
 #[cfg(feature = "ssr")]
 mod trace;
 
-/// The browser's entry point: only the islands come to life.
+/// Brings the islands to life, in the browser: `front` calls it.
 #[cfg(feature = "hydrate")]
-#[wasm_bindgen::prelude::wasm_bindgen]
 pub fn hydrate() {
     leptos::mount::hydrate_islands();
 }

@@ -59,7 +59,7 @@ test("an announcement stays its time, whatever comes after it", async ({ page, m
   await page.clock.runFor(1000);
   await messages.hydrated();
   const arrive = async (number: number) => {
-    await page.getByRole("button", { name: "Without a page load" }).click();
+    await page.getByRole("button", { name: "Without a page load", exact: true }).click();
     await expect(messages.all).toHaveCount(number);
     await page.clock.runFor(100); // the frames before it is announced
   };

@@ -74,6 +74,8 @@ fn lint() -> Result<()> {
         .args([
             "clippy",
             "--package",
+            "front",
+            "--package",
             "race-bib",
             "--package",
             "leptos-flash",
@@ -86,7 +88,7 @@ fn lint() -> Result<()> {
         ])
         .args([
             "--features",
-            "race-bib/hydrate,leptos-flash/hydrate,hydrated/hydrate",
+            "front/hydrate,race-bib/hydrate,leptos-flash/hydrate,hydrated/hydrate",
         ])
         .args([
             "--target",
@@ -164,7 +166,8 @@ fn firefox() -> Result<()> {
     let database = database::to_throw_away()?;
     let app = serve::start("target/release/race-bib", &database.url)?;
     run(tool("node")
-        .args(["--test", "--test-reporter=spec", "firefox.mjs"])
+        .args(["--test", "--test-reporter=spec", "--test-timeout=60000"])
+        .arg("firefox.mjs")
         .current_dir(root().join("end2end"))
         .env("BASE_URL", &app.url)
         .env("FIREFOX", firefox))

@@ -22,3 +22,21 @@ pub async fn dismiss_flash(
         ServerFnError::new(error.public_text())
     })
 }
+
+#[cfg(all(test, feature = "ssr"))]
+mod tests {
+    use flash_messages::FlashError;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_dismissal_that_fails_tells_the_browser_nothing_of_the_inside() {
+        let error = dismiss_flash(1).await.expect_err("there is no layer");
+        let told = error.to_string();
+        assert!(
+            told.contains(&FlashError::MissingLayer.public_text()),
+            "{told}"
+        );
+        assert!(!told.contains("FlashLayer"), "{told}");
+    }
+}

@@ -9,14 +9,11 @@ use flash_messages::{
 use js_sys::{Array, Date, Function, Reflect, RegExp};
 use leptos::{prelude::window, task::spawn_local};
 use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::JsFuture;
-use web_sys::{
-    Headers, HtmlElement, HtmlFormElement, RequestInit, Response, SubmitEvent, Url, UrlSearchParams,
-};
+use web_sys::{HtmlElement, HtmlFormElement, SubmitEvent, UrlSearchParams};
 
 use super::{
     notes,
-    page::{LIST, show_from},
+    page::{LIST, fetch, request, show_from},
 };
 
 thread_local! {
@@ -25,8 +22,7 @@ thread_local! {
 }
 
 /// Unless the form says it in its own words: `data-flash-lost`.
-const LOST: &str =
-    "No answer came. It may have worked all the same: look before you send it again.";
+const LOST: &str = "It is not certain that this worked: look before you send it again.";
 
 pub fn send_form(event: SubmitEvent) {
     let form = (event.target()).and_then(|form| form.dyn_into::<HtmlFormElement>().ok());
@@ -52,34 +48,27 @@ pub fn send_form(event: SubmitEvent) {
     });
 }
 
+/// What `send_form` sends. By attributes: a field named `action` hides the property of the form.
+const PLAIN: &str = "[method=post i]:not(:has([type=file]))\
+    :is(:not([enctype]), [enctype='application/x-www-form-urlencoded' i])\
+    :is(:not([target]), [target=''], [target=_self i])";
+const OVERRIDES: &str = "[formaction], [formmethod], [formenctype], [formtarget]";
+
 /// Returns address and body of the request, as the browser would send it. None for a request that only
 /// the browser can send.
 fn plain_post(form: &HtmlFormElement, button: Option<&HtmlElement>) -> Option<(String, String)> {
-    // By attributes: a field named `action` hides the property of the form.
-    let is = |name: &str, values: [&str; 2]| {
-        let value = form.get_attribute(name).unwrap_or_default();
-        values
-            .iter()
-            .any(|allowed| value.eq_ignore_ascii_case(allowed))
-    };
-    let overrides = ["formaction", "formmethod", "formenctype", "formtarget"];
-    let is_plain = is("method", ["post", "post"])
-        && is("enctype", ["", "application/x-www-form-urlencoded"])
-        && is("target", ["", "_self"])
-        && !overrides
-            .iter()
-            .any(|name| button.is_some_and(|button| button.has_attribute(name)))
-        && form.query_selector("[type=file]").ok()?.is_none();
+    let overrides = |button: &HtmlElement| button.matches(OVERRIDES).ok();
+    if !form.matches(PLAIN).ok()? || button.and_then(overrides) == Some(true) {
+        return None;
+    }
     let action = form
         .get_attribute("action")
-        .filter(|action| is_plain && is_local(action))?;
+        .filter(|action| is_local(action))?;
     // web-sys has no constructor with a button yet.
-    let constructor: Function = Reflect::get(&window(), &"FormData".into())
-        .ok()?
-        .dyn_into()
-        .ok()?;
+    let constructor = Reflect::get(&window(), &"FormData".into()).ok()?;
     let button = button.map_or(JsValue::NULL, JsValue::from);
-    let fields = Reflect::construct(&constructor, &Array::of2(form, &button)).ok()?;
+    let arguments = Array::of2(form, &button);
+    let fields = Reflect::construct(constructor.unchecked_ref::<Function>(), &arguments).ok()?;
     let body = UrlSearchParams::new_with_str_sequence_sequence(&fields).ok()?;
     // Browsers send each line break as CR LF.
     let line_break = RegExp::new("%0D%0A|%0D|%0A", "g");
@@ -88,30 +77,30 @@ fn plain_post(form: &HtmlFormElement, button: Option<&HtmlElement>) -> Option<(S
 }
 
 async fn send(form: &HtmlFormElement, button: Option<&HtmlElement>, action: &str, body: &str) {
-    let init = RequestInit::new();
+    let cookies = notes::cookies();
+    let headers = [
+        ("accept", "application/json"),
+        ("content-type", "application/x-www-form-urlencoded"),
+        (CALL_HEADER, "islands"),
+    ];
+    let init = request(&headers);
     init.set_method("POST");
     init.set_body(&body.into());
-    if let Ok(headers) = Headers::new() {
-        _ = headers.set("accept", "application/json");
-        _ = headers.set("content-type", "application/x-www-form-urlencoded");
-        _ = headers.set(CALL_HEADER, "islands");
-        init.set_headers(&headers);
-    }
-    let cookies = notes::cookies();
-    let Ok(response) = JsFuture::from(window().fetch_with_str_and_init(action, &init)).await else {
+    let Some(response) = fetch(action, &init).await else {
         return say_lost(form);
     };
-    let response = response.unchecked_into::<Response>();
     let headers = response.headers();
     let header = |name: &str| headers.get(name).ok()?;
-    show_from(header, &cookies);
+    show_from(&header, &cookies);
     if response.redirected() {
         go_to(&response.url());
     } else if let (Some(_), Some(page)) = (header(REDIRECT_HEADER), header("location")) {
         go_to(&page);
-    } else if response.status() >= 500 && header(CALL_HEADER).is_none() {
+    } else if response.ok() || header(CALL_HEADER).is_some() {
+        // It is done, or the list says why not.
+    } else if response.status() >= 500 {
         say_lost(form);
-    } else if !response.ok() && header(CALL_HEADER).is_none() {
+    } else {
         // Refused, so nothing was done: the browser shows the page that says why.
         BY_BROWSER.set(true);
         _ = match button {
@@ -135,19 +124,15 @@ fn say_lost(form: &HtmlFormElement) {
 
 /// Loads a page, also where only the fragment differs from the page that is there.
 fn go_to(page: &str) {
-    let location = window().location();
-    let here = location.href().unwrap_or_default();
-    let Ok(page) = Url::new_with_base(page, &here) else {
-        return;
-    };
     // A redirect never runs a script.
-    if !page.protocol().starts_with("http") {
+    if !is_local(page) && !page.starts_with("http") {
         return;
     }
-    let page = page.href();
-    _ = location.set_href(&page);
-    let without_fragment = |page: &str| page.split('#').next().map(str::to_owned);
-    if page.contains('#') && without_fragment(&page) == without_fragment(&here) {
+    let location = window().location();
+    _ = location.set_href(page);
+    // Only a fragment changes the address at once: the browser has moved there and loaded nothing.
+    let parts = [location.pathname(), location.search(), location.hash()];
+    if page.contains('#') && parts.map(Result::unwrap_or_default).concat() == page {
         _ = location.reload();
     }
 }

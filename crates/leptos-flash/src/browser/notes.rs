@@ -5,33 +5,29 @@
 use flash_messages::{FlashMessage, wire::SHOWN_COOKIE};
 use js_sys::{Date, Number, Reflect, parse_int};
 use leptos::prelude::{document, window};
-use wasm_bindgen::{JsCast, closure::Closure};
+use wasm_bindgen::JsCast;
 use web_sys::{HtmlDocument, Storage};
 
 /// A request with more bytes of ours could be refused.
 const MAX_NOTED: usize = 40;
 
-/// Notes the messages of the page, once a person sees it.
-pub fn note_page(messages: Vec<FlashMessage>) {
+/// Notes the messages of the page.
+pub fn note_page(messages: &[FlashMessage]) {
+    // No person sees it yet. The server puts no messages into such a page; if a proxy hid from it what
+    // the page is for, `note_shown.js` waits.
     let prerendering = Reflect::get(&document(), &"prerendering".into());
-    if prerendering.is_ok_and(|is| is.is_truthy()) {
-        let note = Closure::once_into_js(move || note_page(messages));
-        _ = document().add_event_listener_with_callback("prerenderingchange", note.unchecked_ref());
-        return;
+    if !prerendering.is_ok_and(|is| is.is_truthy()) {
+        // The request of this page brought what is older, and its take deleted it.
+        let began = window()
+            .performance()
+            .map_or(0.0, |clock| clock.time_origin());
+        note(messages, began.floor());
     }
-    // The request of this page brought what is older, and its take deleted it.
-    let began = window()
-        .performance()
-        .map_or(0.0, |clock| clock.time_origin());
-    note(&messages, |entry| {
-        let (_, time) = entry.split_once('.').unwrap_or_default();
-        parse_int(time, 36) >= began.floor()
-    });
 }
 
 /// Notes messages that came with a call.
 pub fn note_arrived(messages: &[FlashMessage]) {
-    note(messages, |_| true);
+    note(messages, 0.0);
 }
 
 /// Returns the cookies, to be handed to [`forget`] with the response.
@@ -42,12 +38,15 @@ pub fn cookies() -> String {
 /// Drops what a request brought along in its `cookies`: the server has deleted those messages.
 pub fn forget(cookies: &str) {
     for (name, brought) in of_flash(cookies) {
-        let is_new = |entry: &str| brought.split('-').all(|known| known != entry);
-        rewrite(name, |entries| entries.retain(|entry| is_new(entry)));
+        let mut entries = entries_of(name);
+        entries.retain(|entry| brought.split('-').all(|known| known != entry));
+        // Empty, it still tells that this browser notes.
+        write(name, &entries, DAY);
     }
 }
 
-fn note(messages: &[FlashMessage], keep: impl Fn(&str) -> bool) {
+/// Notes messages, and drops what was noted before a time.
+fn note(messages: &[FlashMessage], began: f64) {
     let mut shown: Vec<_> = messages.iter().filter(|message| !message.sticky).collect();
     shown.drain(..shown.len().saturating_sub(MAX_NOTED));
     // All are of one session: they came with one response.
@@ -55,52 +54,57 @@ fn note(messages: &[FlashMessage], keep: impl Fn(&str) -> bool) {
     let own = format!("{SHOWN_COOKIE}{}", first.scope);
     let now = Number::from(Date::now()).to_string_with_radix(36);
     let now = now.map(String::from).unwrap_or_default();
-    rewrite(&own, |entries| {
-        entries.retain(|entry| keep(entry));
-        for message in shown {
-            let id = format!("{}.", message.id);
-            if entries.iter().all(|entry| !entry.starts_with(&id)) {
-                entries.push(id + &now);
-            }
-        }
-        entries.drain(..entries.len().saturating_sub(MAX_NOTED));
+    let mut entries = entries_of(&own);
+    entries.retain(|entry| {
+        let (_, time) = entry.split_once('.').unwrap_or_default();
+        parse_int(time, 36) >= began
     });
+    for message in shown {
+        let id = format!("{}.", message.id);
+        if entries.iter().all(|entry| !entry.starts_with(&id)) {
+            entries.push(id + &now);
+        }
+    }
+    entries.drain(..entries.len().saturating_sub(MAX_NOTED));
+    write(&own, &entries, DAY);
+
     let cookies = cookies();
-    let others: Vec<_> = of_flash(&cookies)
-        .filter(|(name, _)| *name != own)
-        .collect();
-    for (name, value) in &others {
+    let others = of_flash(&cookies).filter(|(name, _)| *name != own);
+    let too_many = others.clone().count() > 3;
+    for (name, value) in others {
         // An earlier version wrote a cookie without a value for each message.
-        if value.is_empty() || others.len() > 3 {
-            write(name, "", 0);
+        if too_many || value.is_empty() {
+            write(name, &[], 0);
         }
     }
 }
 
-fn rewrite(name: &str, change: impl FnOnce(&mut Vec<String>)) {
+/// Returns what one of our cookies notes.
+fn entries_of(name: &str) -> Vec<String> {
     let cookies = cookies();
     let value = of_flash(&cookies).find(|(other, _)| *other == name);
     let (_, value) = value.unwrap_or_default();
     let entries = value.split('-').filter(|entry| !entry.is_empty());
-    let mut entries = entries.map(str::to_owned).collect();
-    change(&mut entries);
-    // Empty, it still tells that this browser notes.
-    write(name, &entries.join("-"), 86400);
+    entries.map(str::to_owned).collect()
 }
 
-fn write(name: &str, value: &str, age: u32) {
+/// As long as an unseen message waits by default, in seconds.
+const DAY: u32 = 86400;
+
+fn write(name: &str, entries: &[String], age: u32) {
     let is_https = window()
         .location()
         .protocol()
         .is_ok_and(|scheme| scheme == "https:");
     let secure = if is_https { "; Secure" } else { "" };
+    let value = entries.join("-");
     let cookie = format!("{name}={value}; Path=/; Max-Age={age}; SameSite=Lax{secure}");
     _ = html_document().set_cookie(&cookie);
 }
 
 /// Returns name and value of our cookies.
-fn of_flash(cookies: &str) -> impl Iterator<Item = (&str, &str)> {
-    (cookies.split("; "))
+fn of_flash(cookies: &str) -> impl Iterator<Item = (&str, &str)> + Clone {
+    (cookies.split([';', ' ']))
         .filter_map(|cookie| cookie.split_once('='))
         .filter(|(name, _)| name.starts_with(SHOWN_COOKIE))
 }

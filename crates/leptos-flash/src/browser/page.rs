@@ -74,7 +74,7 @@ fn message_of(json: &JsValue) -> Option<FlashMessage> {
 
 pub fn attach(messages: FlashMessages) {
     LIST.set(Some(messages));
-    notes::note_page(messages.get_untracked());
+    notes::note_page(&messages.get_untracked());
     // After hydration, which must find what the server rendered.
     request_animation_frame(move || {
         if LIST.get().is_none() {
@@ -102,16 +102,29 @@ pub fn navigates_in_place() {
 }
 
 pub fn dismiss(id: i64) {
-    let init = RequestInit::new();
+    let init = request(&[("content-type", "application/x-www-form-urlencoded")]);
     init.set_method("POST");
     // It outlives the page; web-sys has no setter for it yet.
     _ = Reflect::set(&init, &"keepalive".into(), &true.into());
     init.set_body(&JsValue::from_str(&format!("id={id}")));
-    if let Ok(headers) = Headers::new() {
-        _ = headers.set("content-type", "application/x-www-form-urlencoded");
-        init.set_headers(&headers);
-    }
     _ = window().fetch_with_str_and_init(DismissFlash::PATH, &init);
+}
+
+pub fn request(headers: &[(&str, &str)]) -> RequestInit {
+    let init = RequestInit::new();
+    if let Ok(all) = Headers::new() {
+        for (name, value) in headers {
+            _ = all.set(name, value);
+        }
+        init.set_headers(&all);
+    }
+    init
+}
+
+/// Returns the response, None when it gets lost.
+pub async fn fetch(path: &str, init: &RequestInit) -> Option<Response> {
+    let response = JsFuture::from(window().fetch_with_str_and_init(path, init)).await;
+    Some(response.ok()?.unchecked_into::<Response>())
 }
 
 /// Returns what [`show_messages`] is to get with the response.
@@ -127,14 +140,12 @@ pub fn ask_for_messages(request: &BrowserRequest) -> String {
 
 pub fn show_messages(response: &BrowserResponse, cookies: &str) {
     let headers = response.generate_headers();
-    show_from(
-        |name| Some(headers.get(name)?.to_str().ok()?.to_owned()),
-        cookies,
-    );
+    let header = |name: &str| Some(headers.get(name)?.to_str().ok()?.to_owned());
+    show_from(&header, cookies);
 }
 
 /// Shows what a response brings; its request brought these `cookies`.
-pub fn show_from(header: impl Fn(&str) -> Option<String>, cookies: &str) {
+pub fn show_from(header: &dyn Fn(&str) -> Option<String>, cookies: &str) {
     if header(NOTED_HEADER).is_some() {
         notes::forget(cookies);
     }
@@ -145,7 +156,7 @@ pub fn show_from(header: impl Fn(&str) -> Option<String>, cookies: &str) {
         show(&messages, header(REDIRECT_HEADER).is_some() && elsewhere);
     }
     if header(MORE_HEADER).is_some() {
-        spawn_local(fetch_the_rest());
+        spawn_local(async { _ = fetch_the_rest().await });
     }
 }
 
@@ -166,20 +177,10 @@ fn show(json: &str, with_redirect: bool) {
 }
 
 /// What did not fit into the header.
-async fn fetch_the_rest() {
-    let init = RequestInit::new();
-    if let Ok(headers) = Headers::new() {
-        _ = headers.set(CALL_HEADER, "take");
-        init.set_headers(&headers);
-    }
-    let path = window().location().pathname().unwrap_or_default();
-    let Ok(response) = JsFuture::from(window().fetch_with_str_and_init(&path, &init)).await else {
-        return;
-    };
-    let Ok(text) = response.unchecked_into::<Response>().text() else {
-        return;
-    };
-    if let Ok(text) = JsFuture::from(text).await {
-        show(&text.as_string().unwrap_or_default(), false);
-    }
+async fn fetch_the_rest() -> Option<()> {
+    let path = window().location().pathname().ok()?;
+    let response = fetch(&path, &request(&[(CALL_HEADER, "take")])).await?;
+    let text = JsFuture::from(response.text().ok()?).await.ok()?;
+    show(&text.as_string()?, false);
+    Some(())
 }
