@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use flash_messages::{
-    FlashMessage, Link,
+    FlashMessage,
     wire::{CALL_HEADER, MORE_HEADER, NOTED_HEADER, REDIRECT_HEADER},
 };
 use js_sys::{Array, JSON, Reflect};
@@ -62,14 +62,11 @@ fn message_of(json: &JsValue) -> Option<FlashMessage> {
     message.sticky = flag("sticky");
     message.auto_dismiss = flag("auto_dismiss");
     let link = field("link").filter(JsValue::is_object);
-    message.link = link.and_then(|link| {
-        let part = |name: &str| Reflect::get(&link, &name.into()).ok()?.as_string();
-        Some(Link {
-            href: part("href")?,
-            text: part("text")?,
-        })
-    });
-    Some(message)
+    let part = |name: &str| Reflect::get(link.as_ref()?, &name.into()).ok()?.as_string();
+    Some(match (part("href"), part("text")) {
+        (Some(href), Some(text)) => message.link(href, text),
+        _ => message,
+    })
 }
 
 pub fn attach(messages: FlashMessages) {
