@@ -2,7 +2,7 @@ import type { Page } from "@playwright/test";
 
 import { expect, type Messages, test } from "./fixtures";
 
-// The example of a fully hydrated app: leptos-flash/examples/hydrated.
+// The example of a fully hydrated app: crates/leptos-flash/examples/hydrated.
 const base = process.env.HYDRATED_URL;
 test.skip(!base, "HYDRATED_URL is not set: `cargo xtask test browser` starts the example");
 
@@ -89,7 +89,7 @@ test("without another request", async ({ page, messages, javaScriptEnabled }) =>
 });
 
 test("a message whose response got lost is shown by a later page", async ({ page, messages, troubles, javaScriptEnabled }) => {
-  test.skip(!javaScriptEnabled, "a lost page load is tested in leptos-flash/tests");
+  test.skip(!javaScriptEnabled, "a lost page load is tested in crates/flash-messages/tests");
   test.slow();
   // A session first, so that its cookie doesn't get lost with the response.
   await save(page, "before", "stay", true);

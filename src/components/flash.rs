@@ -282,7 +282,7 @@ pub async fn dismiss_messages(
     #[server(default)]
     shown: String,
 ) -> Result<(), AppError> {
-    use leptos_flash::Flash;
+    use leptos_flash::flash;
 
     let ids = |list: &str| {
         let ids = list.split(',').filter(|id| !id.is_empty()).map(str::parse);
@@ -301,7 +301,7 @@ pub async fn dismiss_messages(
     } else {
         ids(&dismiss)?
     };
-    (Flash::current()?.dismiss_from_page(&dismissed, &shown)).await?;
+    (flash()?.dismiss_from_page(&dismissed, &shown)).await?;
     crate::router::redirect_back("#flashes");
     Ok(())
 }

@@ -214,7 +214,7 @@ pub async fn push_by_fetch() -> Result<(), AppError> {
 #[cfg(feature = "ssr")]
 pub mod server {
     use axum::{extract::Path, response::Redirect};
-    use leptos_flash::{Flash, FlashError, FlashMessage, Level};
+    use leptos_flash::{Flash, FlashError, FlashMessage, Level, flash};
     use tower_sessions::Session;
 
     use super::{AppError, MAX_TEXT};
@@ -252,7 +252,7 @@ pub mod server {
     }
 
     pub async fn push_five() -> Result<(), AppError> {
-        let flash = Flash::current()?;
+        let flash = flash()?;
         let levels = [
             Level::Info,
             Level::Success,
@@ -292,7 +292,7 @@ pub mod server {
     }
 
     pub async fn push_and_fail() -> Result<(), AppError> {
-        Flash::current()?
+        flash()?
             .error("The server function failed, as you asked it to.")
             .await?;
         Err(AppError::Message {
@@ -302,9 +302,7 @@ pub mod server {
     }
 
     pub async fn push_by_fetch() -> Result<(), AppError> {
-        Flash::current()?
-            .success("Here without a page load.")
-            .await?;
+        flash()?.success("Here without a page load.").await?;
         Ok(())
     }
 }

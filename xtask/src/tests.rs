@@ -55,7 +55,10 @@ pub fn test(names: &[&str]) -> Result<()> {
     Ok(())
 }
 
-const SERVER: [&str; 2] = ["--features", "race-bib/ssr,leptos-flash/ssr,hydrated/ssr"];
+const SERVER: [&str; 2] = [
+    "--features",
+    "race-bib/ssr,leptos-flash/ssr,flash-messages/server,hydrated/ssr",
+];
 
 fn format() -> Result<()> {
     run(cargo().args(["fmt", "--all", "--check"]))
@@ -77,6 +80,8 @@ fn lint() -> Result<()> {
             "--package",
             "leptos-flash",
             "--package",
+            "flash-messages",
+            "--package",
             "hydrated",
             "--lib",
             "--locked",
@@ -97,9 +102,13 @@ fn lint() -> Result<()> {
             "doc",
             "--package",
             "leptos-flash",
+            "--package",
+            "flash-messages",
+            "--package",
+            "pg-sessions",
             "--no-deps",
             "--features",
-            "ssr",
+            "leptos-flash/ssr,flash-messages/server",
         ])
         .env("RUSTDOCFLAGS", "--deny warnings"))
 }

@@ -1,0 +1,133 @@
+//! What can go wrong with a message: one variant, one status, one sentence with its cure.
+
+use std::sync::Arc;
+
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use pg_sessions::database::describe;
+
+use crate::level::InvalidLevel;
+
+/// Why a message was not stored.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FlashError {
+    /// The request did not come through a `FlashLayer`.
+    #[error(
+        "Can't reach the flash messages: this request did not pass through FlashLayer. Add \
+         `.layer(FlashLayer::new(store))` to the router, after the routes and the fallback."
+    )]
+    MissingLayer,
+
+    /// `FlashLayer` found no session in the request.
+    #[error(
+        "Can't reach the session of the flash messages: SessionLayer must be outside FlashLayer. Add \
+         `.layer(SessionLayer::new(sessions, cookie))` after `.layer(FlashLayer::new(store))`. \
+         tower-sessions' own SessionManagerLayer does not do."
+    )]
+    MissingSession,
+
+    /// The session layer and the message store have different tables of sessions.
+    #[error(
+        "The flash messages can't find their sessions: SessionLayer and FlashStore were made from \
+         different session stores. Make both from the same, after all of its `with_…`."
+    )]
+    OtherSessions,
+
+    /// The request passed two `FlashLayer`s.
+    #[error("FlashLayer is there twice. The outer one counts; remove the inner one.")]
+    LayerTwice,
+
+    /// A first visit's push after the response head has left: its cookie can't be set any more.
+    #[error(
+        "The message came too late for a visitor without a session: the response head, which would \
+         have carried the cookie, has left. Push before rendering, or use a blocking resource."
+    )]
+    TooLate,
+
+    /// The text is empty.
+    #[error("The message has no text.")]
+    EmptyText,
+
+    /// The text, title, link or key is too long.
+    #[error("The message is too long: {bytes} bytes where {limit} are allowed.")]
+    TooLong {
+        /// Text, title, link and key together.
+        bytes: usize,
+        /// The limit that is set on the store.
+        limit: usize,
+    },
+
+    /// PostgreSQL can't store a NUL character.
+    #[error("The message contains a NUL character.")]
+    NulCharacter,
+
+    /// The name of the level is not a CSS class.
+    #[error(transparent)]
+    Level(#[from] InvalidLevel),
+
+    /// The target of a link or redirect leaves this site.
+    #[error("Only a path of this site, such as /race, can be a target.")]
+    NotLocal,
+
+    /// As many messages as allowed are waiting, all of a higher level.
+    #[error("{limit} messages of a higher level are waiting to be seen.")]
+    Full {
+        /// The limit that is set on the store.
+        limit: u32,
+    },
+
+    /// The session could not be read or written.
+    #[error("The session can't be reached.")]
+    Session(#[from] tower_sessions::session::Error),
+
+    /// The database did not do it, perhaps for several requests at once. Its own words are in the
+    /// source: they may hold values, so they belong into no log of production.
+    #[error("The database did not do it: {}.", describe(.0))]
+    Database(#[from] Arc<sqlx::Error>),
+}
+
+impl From<sqlx::Error> for FlashError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(Arc::new(error))
+    }
+}
+
+impl FlashError {
+    /// 4xx: the request can be mended. 500: the program must be. 503: later.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::MissingLayer
+            | Self::MissingSession
+            | Self::OtherSessions
+            | Self::LayerTwice
+            | Self::TooLate => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::TooLong { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::EmptyText | Self::NulCharacter | Self::Level(_) | Self::NotLocal => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
+            Self::Full { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Session(_) | Self::Database(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// A sentence for the person in front of the page: nothing about the inside.
+    pub fn public_text(&self) -> String {
+        match self.status() {
+            StatusCode::SERVICE_UNAVAILABLE => {
+                "Your message could not be stored. Please try again in a moment.".into()
+            }
+            status if status.is_server_error() => "Something went wrong on our side.".into(),
+            _ => self.to_string(),
+        }
+    }
+}
+
+impl IntoResponse for FlashError {
+    fn into_response(self) -> Response {
+        if self.status().is_server_error() {
+            tracing::error!("{self}");
+        }
+        (self.status(), self.public_text()).into_response()
+    }
+}

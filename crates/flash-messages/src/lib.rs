@@ -1,0 +1,73 @@
+#![doc = include_str!("../README.md")]
+#![warn(missing_docs)]
+
+mod level;
+
+mod message;
+
+mod redirect;
+
+pub mod wire;
+
+#[cfg(feature = "server")]
+mod error;
+
+#[cfg(feature = "server")]
+mod request;
+
+#[cfg(feature = "server")]
+pub mod lease;
+
+#[cfg(feature = "server")]
+pub mod store;
+
+#[cfg(feature = "server")]
+mod postgres;
+
+#[cfg(feature = "server")]
+mod clerk;
+
+#[cfg(feature = "server")]
+mod listener;
+
+#[cfg(feature = "server")]
+mod delivered_body;
+
+#[cfg(feature = "server")]
+mod flash;
+
+#[cfg(feature = "server")]
+mod crossing;
+
+#[cfg(feature = "server")]
+mod settle;
+
+#[cfg(feature = "server")]
+mod layer;
+
+#[cfg(feature = "server")]
+mod purge;
+
+#[cfg(feature = "server")]
+pub mod testing;
+
+pub use level::{InvalidLevel, Level, LevelName};
+pub use message::{FlashMessage, Link, Scope};
+pub use redirect::is_local;
+
+#[cfg(feature = "server")]
+pub use {
+    error::FlashError,
+    flash::Flash,
+    layer::{FlashLayer, FlashService},
+    listener::{
+        FlashIo, FlashListener, MakeWithConnection, TunedTcpListener, WithConnection,
+        with_connection,
+    },
+    pg_sessions::{
+        PostgresSessionStore, SessionKey, SessionLayer, SessionService, Visit, created, ends,
+        is_page_load,
+    },
+    postgres::FlashStore,
+    purge::purge_every,
+};

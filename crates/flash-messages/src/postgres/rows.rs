@@ -1,0 +1,124 @@
+//! The rows of the table: given back, renewed, deleted.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use pg_sessions::{SessionKey, database::Database};
+use sqlx::Row;
+use time::OffsetDateTime;
+use tower_sessions::session::Id;
+
+use super::sql::Sql;
+use crate::{
+    error::FlashError,
+    lease::{Leased, Leases, Shown},
+    store::{Acknowledged, Limits},
+};
+
+/// The table's statements, and the values that are the same for all of them.
+#[derive(Clone, Debug)]
+pub struct Rows {
+    pub database: Database,
+    pub limits: Limits,
+    pub sql: Arc<Sql>,
+}
+
+impl Rows {
+    /// Deletes messages that have been shown; marks those that may be asked back.
+    pub async fn delete_shown(&self, shown: &[Shown]) -> sqlx::Result<()> {
+        let all = |value: fn(&Shown) -> i64| shown.iter().map(value).collect::<Vec<_>>();
+        let keys: Vec<_> = shown.iter().map(|shown| shown.key.0).collect();
+        let ids = all(|shown| shown.id);
+        let until: Vec<_> = shown.iter().map(|shown| shown.until).collect();
+        let undoable: Vec<_> = shown.iter().map(|shown| shown.undoable).collect();
+        let delete = || {
+            sqlx::query(&self.sql.shown)
+                .bind(&keys)
+                .bind(&ids)
+                .bind(&until)
+                .bind(&undoable)
+        };
+        self.database.run(delete).await?;
+        Ok(())
+    }
+
+    /// Deletes messages that the browser has shown, as it says with a call.
+    pub async fn delete_acknowledged(&self, messages: &[Acknowledged]) -> sqlx::Result<()> {
+        let sessions: Vec<_> = messages
+            .iter()
+            .map(|noted| noted.session.to_string())
+            .collect();
+        let scopes: Vec<_> = messages.iter().map(|noted| &*noted.scope).collect();
+        let ids: Vec<_> = messages.iter().map(|noted| noted.id).collect();
+        let delete = || {
+            sqlx::query(&self.sql.acknowledge)
+                .bind(&sessions)
+                .bind(&scopes)
+                .bind(&ids)
+        };
+        self.database.run(delete).await?;
+        Ok(())
+    }
+
+    /// Deletes messages of a session, and makes others wait again that a page has shown.
+    pub async fn dismiss(
+        &self,
+        session: Id,
+        dismissed: &[i64],
+        asked_back: &[i64],
+    ) -> sqlx::Result<()> {
+        let session = session.to_string();
+        let dismiss = || {
+            sqlx::query(&self.sql.dismiss)
+                .bind(&session)
+                .bind(dismissed)
+                .bind(asked_back)
+                .bind(self.limits.expiry.as_secs_f64())
+        };
+        self.database.run(dismiss).await?;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Leases for Rows {
+    async fn give_back(&self, key: SessionKey, rows: &[Leased]) -> Result<(), FlashError> {
+        let (ids, until) = ids_and_ends(rows);
+        let give_back = || {
+            sqlx::query(&self.sql.give_back)
+                .bind(key.0)
+                .bind(&ids)
+                .bind(&until)
+        };
+        self.database.run(give_back).await?;
+        Ok(())
+    }
+
+    async fn renew(&self, key: SessionKey, rows: &[Leased]) -> Result<Vec<Leased>, FlashError> {
+        let (ids, until) = ids_and_ends(rows);
+        let renew = || {
+            sqlx::query(&self.sql.renew_lease)
+                .bind(key.0)
+                .bind(&ids)
+                .bind(&until)
+                .bind(self.limits.lease.as_secs_f64())
+        };
+        let renewed = self.database.run(renew).await?.rows;
+        (renewed.iter())
+            .map(|row| {
+                let id = row.try_get("id")?;
+                let takes = rows
+                    .iter()
+                    .find(|row| row.id == id)
+                    .map_or(1, |row| row.takes);
+                let until = row.try_get("leased_until")?;
+                Ok(Leased { id, until, takes })
+            })
+            .collect::<sqlx::Result<_>>()
+            .map_err(FlashError::from)
+    }
+}
+
+fn ids_and_ends(rows: &[Leased]) -> (Vec<i64>, Vec<OffsetDateTime>) {
+    rows.iter().map(|row| (row.id, row.until)).unzip()
+}

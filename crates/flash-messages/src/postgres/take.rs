@@ -1,0 +1,131 @@
+//! Page loads that come at the same time, in one statement.
+
+use std::sync::Arc;
+
+use pg_sessions::{SessionKey, database::describe, expiry::Times};
+use sqlx::{PgConnection, Row, postgres::PgRow};
+use tower_sessions::session::Id;
+use uuid::Uuid;
+
+use super::{batch::Query, rows::Rows};
+use crate::{
+    lease::{Lease, Leased, scope_of},
+    level::Level,
+    message::{FlashMessage, Link},
+    request::Note,
+    store::Taken,
+};
+
+/// Leases what waits in sessions and reads what is sticky.
+#[derive(Clone, Debug)]
+pub struct TakeQuery(pub Arc<Rows>);
+
+/// A page that is to show what waits in a session.
+pub struct Page {
+    pub session: Id,
+    /// What the browser says it has shown.
+    pub notes: Vec<Note>,
+}
+
+impl Query for TakeQuery {
+    type Request = Page;
+    type Reply = Taken;
+
+    async fn run(
+        &self,
+        connection: &mut PgConnection,
+        pages: &[Page],
+        _: bool,
+    ) -> sqlx::Result<Vec<Taken>> {
+        let Rows { sql, limits, .. } = &*self.0;
+        let ids: Vec<_> = pages.iter().map(|one| one.session.to_string()).collect();
+        // Places are counted from 1, as `with ordinality` does.
+        let noted = || {
+            (1_i64..).zip(pages).flat_map(|(place, one)| {
+                (one.notes.iter())
+                    .flat_map(move |note| note.ids().map(move |id| (place, &*note.scope, id)))
+            })
+        };
+        let places: Vec<_> = noted().map(|(place, _, _)| place).collect();
+        let scopes: Vec<_> = noted().map(|(_, scope, _)| scope).collect();
+        let noted: Vec<_> = noted().map(|(_, _, id)| id).collect();
+        let rows = sqlx::query(&sql.take)
+            .bind(ids)
+            .bind(limits.lease.as_secs_f64())
+            .bind(places)
+            .bind(scopes)
+            .bind(noted)
+            .fetch_all(connection)
+            .await?;
+        let mut all: Vec<_> = pages.iter().map(|_| Taken::default()).collect();
+        for row in &rows {
+            let position: i64 = row.try_get("place")?;
+            let Some(taken) = all.get_mut(position as usize - 1) else {
+                continue;
+            };
+            taken.times = Some(Times::of(row)?);
+            let Some(key) = row.try_get::<Option<Uuid>, _>("flash_key")?.map(SessionKey) else {
+                continue;
+            };
+            let id: i64 = row.try_get("id")?;
+            let message = match message_of(row) {
+                Ok(message) => FlashMessage {
+                    scope: scope_of(key),
+                    ..message
+                },
+                Err(error) => {
+                    // It leaves, so that it doesn't come up again with each page.
+                    tracing::error!(
+                        id,
+                        error = describe(&error),
+                        "a flash message can't be read"
+                    );
+                    delete_unreadable(&self.0, pages[position as usize - 1].session, id);
+                    continue;
+                }
+            };
+            if !message.sticky {
+                let leased = Leased {
+                    id,
+                    until: row.try_get("leased_until")?,
+                    takes: row.try_get("takes")?,
+                };
+                if taken.lease.is_empty() {
+                    taken.lease = Lease::new(self.0.clone(), key);
+                }
+                taken.lease.push(leased);
+                if row.try_get("ran_out")? {
+                    metrics::counter!("flash_leases_run_out_total").increment(1);
+                }
+            }
+            taken.messages.push(message);
+        }
+        Ok(all)
+    }
+}
+
+fn delete_unreadable(rows: &Arc<Rows>, session: Id, id: i64) {
+    let rows = rows.clone();
+    tokio::spawn(async move {
+        if let Err(error) = rows.dismiss(session, &[id], &[]).await {
+            tracing::warn!(id, error = describe(&error), "the message stays for now");
+        }
+    });
+}
+
+fn message_of(row: &PgRow) -> sqlx::Result<FlashMessage> {
+    let link = |href: Option<String>, text: Option<String>| {
+        let (href, text) = (href?, text?);
+        Some(Link { href, text })
+    };
+    let level: String = row.try_get("level")?;
+    let level = (level.parse::<Level>()).map_err(|error| sqlx::Error::Decode(error.into()))?;
+    let mut message = FlashMessage::new(level, row.try_get::<String, _>("text")?);
+    message.id = row.try_get("id")?;
+    message.title = row.try_get("title")?;
+    message.link = link(row.try_get("link_href")?, row.try_get("link_text")?);
+    message.key = row.try_get("key")?;
+    message.sticky = row.try_get("sticky")?;
+    message.auto_dismiss = row.try_get("auto_dismiss")?;
+    Ok(message)
+}

@@ -1,0 +1,83 @@
+//! For tests of an app: what a response shows, and what was pushed, in one line.
+//!
+//! ```
+//! # use axum::{Router, body::Body, http::{Request, Response}, response::Redirect, routing::post};
+//! # use flash_messages::{Flash, FlashError, FlashMessage, testing::{assert_pushed, assert_shown}};
+//! # async fn example(app: Router) -> Result<(), Box<dyn std::error::Error>> {
+//! use tower::ServiceExt;
+//!
+//! // The router with its layers, called without a network:
+//! let response = app.clone().oneshot(Request::post("/race/start").body(Body::empty())?).await?;
+//! assert_pushed(&response, [FlashMessage::success("You are off")]);
+//! # let request = Request::new(Body::empty());
+//!
+//! // The page that follows, with the cookie of the response:
+//! let response = app.oneshot(request).await?;
+//! assert_shown(&response, [FlashMessage::success("You are off")]);
+//! # Ok(())
+//! # }
+//! ```
+
+use http::Response;
+
+use crate::{flash::Flash, message::FlashMessage};
+
+/// Returns the messages that a response shows, in their order.
+///
+/// # Panics
+/// The response did not come through a [`FlashLayer`](crate::FlashLayer).
+#[track_caller]
+pub fn shown<B>(response: &Response<B>) -> Vec<FlashMessage> {
+    outcome(response).0
+}
+
+/// Returns the messages that were pushed while the request was answered, in their order.
+///
+/// # Panics
+/// The response did not come through a [`FlashLayer`](crate::FlashLayer).
+#[track_caller]
+pub fn pushed<B>(response: &Response<B>) -> Vec<FlashMessage> {
+    outcome(response).1
+}
+
+/// Asserts that a response shows these messages and no others, in this order; ids don't matter.
+///
+/// # Panics
+/// It doesn't, or the response did not come through a [`FlashLayer`](crate::FlashLayer).
+#[track_caller]
+pub fn assert_shown<B, const N: usize>(response: &Response<B>, expected: [FlashMessage; N]) {
+    assert_eq!(
+        without_ids(shown(response)),
+        without_ids(expected.into()),
+        "messages shown"
+    );
+}
+
+/// Asserts that these messages and no others were pushed, in this order; ids don't matter.
+///
+/// # Panics
+/// They weren't, or the response did not come through a [`FlashLayer`](crate::FlashLayer).
+#[track_caller]
+pub fn assert_pushed<B, const N: usize>(response: &Response<B>, expected: [FlashMessage; N]) {
+    assert_eq!(
+        without_ids(pushed(response)),
+        without_ids(expected.into()),
+        "messages pushed"
+    );
+}
+
+#[track_caller]
+fn outcome<B>(response: &Response<B>) -> (Vec<FlashMessage>, Vec<FlashMessage>) {
+    response
+        .extensions()
+        .get::<Flash>()
+        .expect("the response came through no FlashLayer: test the router with its layers")
+        .outcome()
+}
+
+fn without_ids(mut messages: Vec<FlashMessage>) -> Vec<FlashMessage> {
+    for message in &mut messages {
+        (message.id, message.scope) = (0, Default::default());
+    }
+    messages
+}

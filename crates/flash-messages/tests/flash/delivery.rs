@@ -1,0 +1,297 @@
+//! Which page shows a message, and when it waits for the next one.
+
+use std::time::Duration;
+
+use flash_messages::FlashStore;
+use reqwest::Method;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use crate::support::{HTML, Result, Server, Visitor, database};
+
+/// Scenario 1.
+#[tokio::test]
+async fn a_pushed_message_is_shown_on_the_next_page_and_never_again() -> Result {
+    let server = Server::start().await?;
+    let visitor = Visitor::new(&server);
+    let pushed = visitor.post("/push/success/hello").await?;
+    assert_eq!(pushed.status(), 303);
+    assert_eq!(visitor.follow(pushed).await?, ["hello"]);
+    assert!(visitor.page("/page").await?.is_empty());
+    server.flash.flush().await;
+    assert_eq!(server.stored().await?, 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_page_that_showed_a_message_is_not_stored_by_caches() -> Result {
+    let server = Server::start().await?;
+    let visitor = Visitor::new(&server);
+    visitor.push("hello").await?;
+    let shown = visitor.get_with("/page", &[HTML]).await?;
+    assert_eq!(shown.headers()["cache-control"], "no-store");
+    let without = visitor.get_with("/page", &[HTML]).await?;
+    assert!(!without.headers().contains_key("cache-control"));
+    Ok(())
+}
+
+/// Scenario 5.
+#[tokio::test]
+async fn requests_that_nobody_sees_leave_messages_alone() -> Result {
+    let server = Server::start().await?;
+    let visitor = Visitor::new(&server);
+    visitor.push("hello").await?;
+    visitor
+        .request(Method::HEAD, "/page")
+        .header(HTML.0, HTML.1)
+        .send()
+        .await?;
+    let image = ("accept", "image/avif,image/webp,*/*;q=0.8");
+    for (path, headers) in [
+        ("/page", vec![HTML, ("sec-purpose", "prefetch")]),
+        ("/page", vec![HTML, ("sec-purpose", "prefetch;prerender")]),
+        ("/page", vec![HTML, ("sec-fetch-dest", "image")]),
+        ("/page", vec![("accept", "application/json")]),
+        ("/file.png", vec![image]),
+        ("/favicon.ico", vec![image]),
+        ("/missing.css", vec![("accept", "text/css,*/*;q=0.1")]),
+    ] {
+        let answer = visitor.get_with(path, &headers).await?.text().await?;
+        assert!(!answer.contains("hello"), "{path} {headers:?}");
+    }
+    assert_eq!(visitor.page("/page").await?, ["hello"]);
+    Ok(())
+}
+
+/// Scenario 7.
+#[tokio::test]
+async fn a_page_that_fails_or_shows_nothing_keeps_messages_for_the_next() -> Result {
+    let server = Server::start().await?;
+    let visitor = Visitor::new(&server);
+    visitor.push("one").await?;
+    visitor.push("two").await?;
+    for path in ["/fails", "/silent", "/peeks", "/keeps"] {
+        visitor.get_with(path, &[HTML]).await?.text().await?;
+    }
+    assert_eq!(visitor.page("/page").await?, ["one", "two"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_page_that_is_not_found_shows_messages_too() -> Result {
+    let server = Server::start().await?;
+    let visitor = Visitor::new(&server);
+    visitor.push("hello").await?;
+    let missing = visitor.get_with("/nowhere", &[HTML]).await?;
+    assert_eq!(missing.status(), 404);
+    assert!(missing.text().await?.contains("hello"));
+    assert!(visitor.page("/page").await?.is_empty());
+    Ok(())
+}
+
+/// Scenario 8.
+#[tokio::test]
+async fn redirects_that_each_add_a_message_lose_none_and_keep_the_order() -> Result {
+    let server = Server::start().await?;
+    let visitor = Visitor::new(&server);
+    let first = visitor.post("/push/info/start").await?;
+    drop(first);
+    let chain = visitor.get_with("/hop/1", &[HTML]).await?;
+    assert_eq!(
+        visitor.follow(chain).await?,
+        ["start", "hop 1", "hop 2", "hop 3"]
+    );
+    Ok(())
+}
+
+/// Scenario 10.
+#[tokio::test]
+async fn a_message_pushed_while_the_page_streams_is_shown_by_the_next_page() -> Result {
+    let server = Server::start().await?;
+    let visitor = Visitor::new(&server);
+    visitor.push("before").await?;
+    let page = visitor.get_with("/streams", &[HTML]).await?.text().await?;
+    assert!(page.contains("before") && page.contains("pushed"), "{page}");
+    assert_eq!(visitor.page("/page").await?, ["while streaming"]);
+    Ok(())
+}
+
+/// Scenario 10: there is no way to give the browser a cookie any more.
+#[tokio::test]
+async fn a_first_visit_that_pushes_while_the_page_streams_is_told_so() -> Result {
+    let server = Server::start().await?;
+    let page = Visitor::new(&server)
+        .get_with("/streams", &[HTML])
+        .await?
+        .text()
+        .await?;
+    assert!(page.contains("refused"), "{page}");
+    assert_eq!(server.stored().await?, 0);
+    Ok(())
+}
+
+/// Scenario 6, at once.
+#[tokio::test]
+async fn a_connection_that_is_reset_loses_nothing() -> Result {
+    let server = Server::start().await?;
+    let visitor = Visitor::new(&server);
+    let cookie = visitor.cookie().await?;
+    visitor.page("/page").await?;
+    let mut pushed = Vec::new();
+    for round in 0..30 {
+        pushed.push(format!("round-{round}"));
+        visitor.push(&pushed[round]).await?;
+        request_and_reset(&server, "/page", &cookie, Duration::ZERO).await?;
+    }
+    assert_eq!(shown_soon(&visitor, 30).await?, sorted(pushed));
+    Ok(())
+}
+
+/// Scenario 6: the page is rendered slowly, so that every reset comes before the hand-over.
+#[tokio::test]
+async fn a_connection_that_is_reset_while_the_page_is_rendered_loses_nothing() -> Result {
+    let server = Server::start().await?;
+    let visitor = Visitor::new(&server);
+    let cookie = visitor.cookie().await?;
+    visitor.page("/page").await?;
+    let mut pushed = Vec::new();
+    for round in 0..30 {
+        pushed.push(format!("round-{round}"));
+        visitor.push(&pushed[round]).await?;
+        request_and_reset(&server, "/slow", &cookie, Duration::from_millis(2)).await?;
+    }
+    assert_eq!(shown_soon(&visitor, 30).await?, sorted(pushed));
+    Ok(())
+}
+
+/// Scenario 6: dropping the future of a statement doesn't stop it in the database.
+#[tokio::test]
+async fn a_reset_while_the_take_waits_for_a_locked_table_loses_nothing() -> Result {
+    let server = Server::start().await?;
+    let visitor = Visitor::new(&server);
+    let cookie = visitor.cookie().await?;
+    visitor.page("/page").await?;
+    visitor.push("kept").await?;
+    for _ in 0..5 {
+        let mut lock = server.pool.begin().await?;
+        sqlx::query("lock table flash_message in access exclusive mode")
+            .execute(&mut *lock)
+            .await?;
+        request_and_reset(&server, "/page", &cookie, Duration::from_millis(50)).await?;
+        lock.commit().await?;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(shown_soon(&visitor, 1).await?, ["kept"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_streaming_page_that_is_reset_half_way_gives_its_messages_back() -> Result {
+    let server = Server::start().await?;
+    let visitor = Visitor::new(&server);
+    let cookie = visitor.cookie().await?;
+    visitor.page("/page").await?;
+    visitor.push("kept").await?;
+    request_and_reset(&server, "/streams", &cookie, Duration::from_millis(50)).await?;
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    let shown = visitor.page("/page").await?;
+    assert_eq!(shown.first().map(String::as_str), Some("kept"), "{shown:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_message_whose_process_was_killed_is_shown_when_the_lease_has_run_out() -> Result {
+    let url = database().await?;
+    let lease = |store: FlashStore| store.with_lease(Duration::from_secs(1));
+    let server = Server::start_with(&url, lease).await?;
+    let visitor = Visitor::new(&server);
+    visitor.push("kept").await?;
+    // What a killed process leaves: a lease that nobody gives back.
+    sqlx::query("update flash_message set leased_until = now() + interval '1 second'")
+        .execute(&server.pool)
+        .await?;
+    assert!(visitor.page("/page").await?.is_empty());
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    assert_eq!(visitor.page("/page").await?, ["kept"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_sticky_message_stays_until_it_is_dismissed() -> Result {
+    let server = Server::start().await?;
+    let visitor = Visitor::new(&server);
+    visitor.post("/sticky").await?;
+    for _ in 0..3 {
+        assert_eq!(visitor.page("/page").await?, ["stays"]);
+    }
+    let id: i64 = sqlx::query_scalar("select id from flash_message")
+        .fetch_one(&server.pool)
+        .await?;
+    Visitor::new(&server)
+        .post(&format!("/dismiss/{id}"))
+        .await?;
+    assert_eq!(
+        visitor.page("/page").await?,
+        ["stays"],
+        "nobody else can dismiss it"
+    );
+    visitor.post(&format!("/dismiss/{id}")).await?;
+    assert!(visitor.page("/page").await?.is_empty());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_job_pushes_with_the_key_of_a_session() -> Result {
+    let server = Server::start().await?;
+    let visitor = Visitor::new(&server);
+    let key = visitor.get_with("/key", &[]).await?.json().await?;
+    server
+        .store
+        .push(key, flash_messages::FlashMessage::success("exported"))
+        .await?;
+    assert_eq!(visitor.page("/page").await?, ["exported"]);
+    Ok(())
+}
+
+/// Sends a request for a page and resets the connection after a while.
+async fn request_and_reset(server: &Server, path: &str, cookie: &str, after: Duration) -> Result {
+    let mut stream = TcpStream::connect(server.address).await?;
+    let request =
+        format!("GET {path} HTTP/1.1\r\nhost: x\r\naccept: text/html\r\ncookie: {cookie}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    if after > Duration::ZERO {
+        // Whatever comes meanwhile is read, so that the end is a reset and nothing else.
+        _ = tokio::time::timeout(after, async {
+            while stream
+                .read(&mut [0; 1024])
+                .await
+                .is_ok_and(|bytes| bytes > 0)
+            {}
+        })
+        .await;
+    }
+    stream.set_zero_linger()?;
+    drop(stream);
+    Ok(())
+}
+
+/// What pages show until it is `expected` many, or two seconds have passed. Sorted: an abandoned
+/// page may still hold a message while the next ones are shown.
+async fn shown_soon(visitor: &Visitor, expected: usize) -> Result<Vec<String>> {
+    let mut shown = Vec::new();
+    for _ in 0..20 {
+        shown.extend(visitor.page("/page").await?);
+        if shown.len() >= expected {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    Ok(sorted(shown))
+}
+
+fn sorted(mut texts: Vec<String>) -> Vec<String> {
+    texts.sort();
+    texts
+}

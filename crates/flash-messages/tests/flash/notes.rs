@@ -1,0 +1,191 @@
+//! Browsers that run our script say what they have shown; what they don't say was not seen.
+
+use std::time::Duration;
+
+use flash_messages::FlashStore;
+
+use crate::support::{HTML, Result, Server, Visitor, database, note, texts};
+
+/// A server with a lease of a second, and a browser whose session has shown "first".
+struct Browser {
+    server: Server,
+    visitor: Visitor,
+    session: String,
+    /// A note of the session that names none of the messages to come.
+    note: String,
+}
+
+impl Browser {
+    async fn start() -> Result<Self> {
+        let lease = |store: FlashStore| store.with_lease(Duration::from_secs(1));
+        let server = Server::start_with(&database().await?, lease).await?;
+        let visitor = Visitor::new(&server);
+        let session = visitor.cookie().await?;
+        let note = note(&server).await?;
+        visitor.page("/page").await?;
+        Ok(Self {
+            server,
+            visitor,
+            session,
+            note,
+        })
+    }
+
+    /// Loads a page with these notes.
+    async fn page(&self, path: &str, note: &str) -> Result<Vec<String>> {
+        let cookies = format!("{}; {note}", self.session);
+        let page = self
+            .visitor
+            .apart(&cookies)?
+            .get_with(path, &[HTML])
+            .await?;
+        Ok(texts(&page.text().await?))
+    }
+
+    async fn lease_runs_out(&self) {
+        self.server.flash.flush().await;
+        tokio::time::sleep(Duration::from_millis(1100)).await;
+    }
+}
+
+#[tokio::test]
+async fn what_a_noted_page_showed_is_not_shown_again() -> Result {
+    let browser = Browser::start().await?;
+    browser.visitor.push("hello").await?;
+    assert_eq!(browser.page("/page", &browser.note).await?, ["hello"]);
+    let note = note(&browser.server).await?;
+    browser.lease_runs_out().await;
+    assert!(browser.page("/page", &note).await?.is_empty());
+    assert_eq!(browser.server.stored().await?, 0);
+    Ok(())
+}
+
+/// A proxy that buffers, a closed laptop: the page was written, and nobody saw it.
+#[tokio::test]
+async fn what_a_page_without_a_note_showed_is_shown_again_when_the_lease_has_run_out() -> Result {
+    let browser = Browser::start().await?;
+    browser.visitor.push("hello").await?;
+    assert_eq!(browser.page("/page", &browser.note).await?, ["hello"]);
+    assert!(browser.page("/page", &browser.note).await?.is_empty());
+    browser.lease_runs_out().await;
+    assert_eq!(browser.page("/page", &browser.note).await?, ["hello"]);
+    Ok(())
+}
+
+/// JavaScript was switched off, or the script does not load any more.
+#[tokio::test]
+async fn a_browser_that_stopped_to_note_sees_a_message_twice_at_most() -> Result {
+    let browser = Browser::start().await?;
+    browser.visitor.push("hello").await?;
+    let mut shown = 0;
+    for _ in 0..3 {
+        shown += browser.page("/page", &browser.note).await?.len();
+        browser.lease_runs_out().await;
+    }
+    assert_eq!(shown, 2);
+    assert_eq!(browser.server.stored().await?, 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_message_of_a_page_that_failed_does_not_count_as_shown() -> Result {
+    let browser = Browser::start().await?;
+    browser.visitor.push("hello").await?;
+    for _ in 0..3 {
+        browser.page("/silent", &browser.note).await?;
+    }
+    assert_eq!(browser.page("/page", &browser.note).await?, ["hello"]);
+    browser.lease_runs_out().await;
+    assert_eq!(browser.page("/page", &browser.note).await?, ["hello"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_note_of_another_session_or_table_deletes_nothing() -> Result {
+    let browser = Browser::start().await?;
+    browser.visitor.push("hello").await?;
+    let note = note(&browser.server).await?;
+    let (_, entries) = note.split_once('=').ok_or("a note")?;
+    let foreign = format!("flash-00000000={entries}");
+    assert_eq!(browser.page("/page", &foreign).await?, ["hello"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_call_deletes_what_is_noted_and_tells_the_browser() -> Result {
+    let browser = Browser::start().await?;
+    browser.visitor.push("hello").await?;
+    browser.page("/page", &browser.note).await?;
+    let note = note(&browser.server).await?;
+    let call = browser
+        .visitor
+        .apart(&format!("{}; {note}", browser.session))?
+        .call("text=called", "app")
+        .await?;
+    assert_eq!(call.headers()["x-flash-noted"], "1");
+    browser.server.flash.flush().await;
+    assert_eq!(browser.server.stored().await?, 1, "the call's own message");
+    let without = browser.visitor.call("text=called", "app").await?;
+    assert!(!without.headers().contains_key("x-flash-noted"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_message_that_is_asked_back_is_shown_though_it_was_noted() -> Result {
+    let browser = Browser::start().await?;
+    for text in ["a", "b"] {
+        browser.visitor.push(text).await?;
+    }
+    assert_eq!(browser.page("/page", &browser.note).await?, ["a", "b"]);
+    let note = note(&browser.server).await?;
+    let ids: Vec<i64> = sqlx::query_scalar("select id from flash_message order by id")
+        .fetch_all(&browser.server.pool)
+        .await?;
+    let form = format!(
+        "/dismiss-form?dismiss={}&shown={},{}",
+        ids[0], ids[0], ids[1]
+    );
+    let answer = browser
+        .visitor
+        .apart(&format!("{}; {note}", browser.session))?
+        .post(&form)
+        .await?;
+    let cookie = answer.headers()["set-cookie"].to_str()?;
+    let rest = cookie.split(';').next().ok_or("a cookie")?;
+    assert!(
+        rest.starts_with("flash-") && rest.ends_with('='),
+        "{cookie}"
+    );
+    assert_eq!(browser.page("/page", rest).await?, ["b"]);
+    Ok(())
+}
+
+/// nginx refuses response headers over 4 KB.
+#[tokio::test]
+async fn eighty_notes_make_no_large_response() -> Result {
+    let browser = Browser::start().await?;
+    browser.visitor.push("hello").await?;
+    let entries: Vec<_> = (1..=80).map(|id| format!("{id}.mz5k")).collect();
+    let (name, _) = browser.note.split_once('=').ok_or("a note")?;
+    let old: Vec<_> = (1..=80).map(|id| format!("flash-{id}=")).collect();
+    let cookies = format!(
+        "{}; {name}={}; {}",
+        browser.session,
+        entries.join("-"),
+        old.join("; ")
+    );
+    let visitor = browser.visitor.apart(&cookies)?;
+    let page = visitor.get_with("/page", &[HTML]).await?;
+    let bytes = |response: &reqwest::Response| -> usize {
+        let lines = response.headers().iter();
+        lines
+            .map(|(name, value)| name.as_str().len() + value.len() + 4)
+            .sum()
+    };
+    assert!(bytes(&page) < 3000, "{}", bytes(&page));
+    let call = visitor
+        .call(&format!("times=20&text={}", "x".repeat(300)), "app")
+        .await?;
+    assert!(bytes(&call) < 3000, "{}", bytes(&call));
+    Ok(())
+}

@@ -1,0 +1,192 @@
+//! Which requests are page loads, and what the others leave alone.
+
+use reqwest::Method;
+
+use crate::support::{HTML, Result, Server, Visitor, database, session_layer};
+
+#[tokio::test]
+async fn previews_and_frames_leave_messages_alone() -> Result {
+    let server = Server::start().await?;
+    let visitor = Visitor::new(&server);
+    visitor.push("hello").await?;
+    for headers in [
+        [HTML, ("x-purpose", "preview")],
+        [HTML, ("sec-fetch-dest", "iframe")],
+        [HTML, ("sec-fetch-dest", "frame")],
+        [HTML, ("sec-fetch-dest", "embed")],
+    ] {
+        let page = visitor.get_with("/page", &headers).await?.text().await?;
+        assert!(!page.contains("hello"), "{headers:?}");
+    }
+    assert_eq!(visitor.page("/page").await?, ["hello"]);
+    Ok(())
+}
+
+/// A service worker that passes a navigation on (w3c/ServiceWorker#1803), and a client that accepts
+/// anything.
+#[tokio::test]
+async fn navigations_that_look_unusual_show_messages() -> Result {
+    let server = Server::start().await?;
+    let visitor = Visitor::new(&server);
+    for headers in [
+        [("sec-fetch-dest", "empty"), ("sec-fetch-mode", "navigate")],
+        [("sec-fetch-dest", "document"), ("accept", "*/*")],
+    ] {
+        visitor.push("hello").await?;
+        let page = visitor.get_with("/page", &headers).await?.text().await?;
+        assert!(page.contains("hello"), "{headers:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_app_can_decide_which_requests_are_page_loads() -> Result {
+    let server = Server::start().await?;
+    let visitor = Visitor::new(&server);
+    let cookie = visitor.cookie().await?;
+    visitor.push("hello").await?;
+    let flash = server.flash.clone().with_page_load(|method, headers| {
+        headers.contains_key("x-kiosk") || flash_messages::is_page_load(method, headers)
+    });
+    let sessions = flash_messages::PostgresSessionStore::new(server.pool.clone());
+    async fn page(flash: flash_messages::Flash) -> String {
+        flash.take().iter().map(|message| &*message.text).collect()
+    }
+    let app = axum::Router::new()
+        .route("/", axum::routing::get(page))
+        .layer(flash)
+        .layer(session_layer(sessions));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("http://{}/", listener.local_addr()?);
+    tokio::spawn(async move { axum::serve(listener, app).await.expect("it serves") });
+    let kiosk = reqwest::Client::new().get(url).header("cookie", cookie);
+    let page = kiosk.header("x-kiosk", "1").send().await?.text().await?;
+    assert_eq!(page, "cookiehello");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_get_that_nobody_sees_can_know_it_and_push_nothing() -> Result {
+    let server = Server::start().await?;
+    let visitor = Visitor::new(&server);
+    visitor.push("hello").await?;
+    visitor.page("/page").await?;
+    let head = visitor.request(Method::HEAD, "/hop-if-page");
+    head.header(HTML.0, HTML.1).send().await?;
+    let prefetch = [HTML, ("sec-purpose", "prefetch")];
+    visitor.get_with("/hop-if-page", &prefetch).await?;
+    server.flash.flush().await;
+    assert_eq!(server.stored().await?, 0);
+    visitor.get_with("/hop-if-page", &[HTML]).await?;
+    assert_eq!(visitor.page("/page").await?, ["hopped"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn messages_taken_after_the_head_wait_for_the_next_page() -> Result {
+    let server = Server::start().await?;
+    let visitor = Visitor::new(&server);
+    visitor.push("hello").await?;
+    assert!(visitor.page("/late-take").await?.is_empty());
+    assert_eq!(visitor.page("/page").await?, ["hello"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_response_that_carries_messages_is_stored_by_no_cache() -> Result {
+    let server = Server::start().await?;
+    let visitor = Visitor::new(&server);
+    visitor.push("hello").await?;
+    let headers = [("x-flash", "app")];
+    let call = visitor.get_with("/public-call", &headers).await?;
+    assert!(call.headers().contains_key("x-flash"));
+    assert_eq!(call.headers()["cache-control"], "no-store");
+    for name in ["cdn-cache-control", "surrogate-control"] {
+        assert!(!call.headers().contains_key(name), "{name}");
+    }
+    Ok(())
+}
+
+/// The lease runs for a second, the call for one and a half; another tab loads a page after that.
+#[tokio::test]
+async fn a_call_that_is_slower_than_its_lease_shows_its_message_in_one_place() -> Result {
+    let lease =
+        |store: flash_messages::FlashStore| store.with_lease(std::time::Duration::from_secs(1));
+    let server = Server::start_with(&database().await?, lease).await?;
+    let visitor = Visitor::new(&server);
+    visitor.push("0").await?;
+    visitor.page("/page").await?;
+    let call = visitor.request(Method::POST, "/very-slow-call");
+    let other_tab = async {
+        tokio::time::sleep(std::time::Duration::from_millis(1200)).await;
+        visitor.page("/page").await
+    };
+    let call = async { Ok(call.header("x-flash", "app").send().await?) };
+    let (call, page) = futures::try_join!(call, other_tab)?;
+    assert_eq!(page, ["slow"], "the lease has run out by then");
+    assert!(
+        !call.headers().contains_key("x-flash"),
+        "shown there already"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_second_layer_changes_nothing() -> Result {
+    let sessions =
+        flash_messages::PostgresSessionStore::new(crate::support::pool(&database().await?).await?);
+    let layers = |app: axum::Router, sessions: flash_messages::PostgresSessionStore| {
+        let store = flash_messages::FlashStore::new(&sessions);
+        app.layer(flash_messages::FlashLayer::new(store))
+            .layer(session_layer(sessions))
+    };
+    let server = Server::start_on(sessions, |store| store, layers).await?;
+    let visitor = Visitor::new(&server);
+    visitor.push("hello").await?;
+    assert_eq!(visitor.page("/page").await?, ["hello"]);
+    assert!(visitor.page("/page").await?.is_empty());
+    Ok(())
+}
+
+#[tokio::test]
+async fn sessions_of_another_table_are_told_apart_and_named() -> Result {
+    let url = database().await?;
+    let pool = crate::support::pool(&url).await?;
+    let sessions = flash_messages::PostgresSessionStore::new(pool);
+    let layers = |app: axum::Router, sessions: flash_messages::PostgresSessionStore| {
+        app.layer(session_layer(sessions.with_table("other", "session")))
+    };
+    let server = Server::start_on(sessions, |store| store, layers).await?;
+    let visitor = Visitor::new(&server);
+    let push = visitor.post("/push/info/hello").await?;
+    assert_eq!(push.status(), 500);
+    let error = flash_messages::FlashError::OtherSessions.to_string();
+    assert!(error.contains("Make both from the same"), "{error}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_handler_can_go_without_the_layer_and_gets_the_id_of_what_it_pushes() -> Result {
+    use axum::{Router, body::Body, http::Request, routing::get};
+    use tower::ServiceExt;
+
+    async fn optional(flash: Option<flash_messages::Flash>) -> String {
+        flash.is_some().to_string()
+    }
+    let bare: Router = Router::new().route("/", get(optional));
+    let response = bare.oneshot(Request::get("/").body(Body::empty())?).await?;
+    assert_eq!(
+        axum::body::to_bytes(response.into_body(), 10).await?,
+        "false"
+    );
+    let server = Server::start().await?;
+    let visitor = Visitor::new(&server);
+    let with = visitor.get_with("/optional", &[]).await?.text().await?;
+    assert_eq!(with, "true");
+    let id: i64 = visitor.post("/pushed-id").await?.text().await?.parse()?;
+    let stored: i64 = sqlx::query_scalar("select id from flash_message")
+        .fetch_one(&server.pool)
+        .await?;
+    assert_eq!(id, stored);
+    Ok(())
+}

@@ -1,0 +1,231 @@
+//! PostgreSQL as others use it: other columns, partitions, rows that can't be read, many jobs.
+
+use std::time::{Duration, Instant};
+
+use flash_messages::{FlashMessage, FlashStore, PostgresSessionStore};
+use sqlx::Executor;
+
+use crate::support::{Result, Server, Visitor, database, pool};
+
+#[tokio::test]
+async fn a_column_that_somebody_adds_meanwhile_does_not_matter() -> Result {
+    let server = Server::start().await?;
+    let visitor = Visitor::new(&server);
+    visitor.push("before").await?;
+    visitor.page("/page").await?;
+    visitor.push("waits").await?;
+    server
+        .pool
+        .execute(
+            "alter table flash_message add column x text;
+             alter table tower_sessions.session add column x text",
+        )
+        .await?;
+    assert_eq!(visitor.page("/page").await?, ["waits"]);
+    visitor.push("after").await?;
+    assert_eq!(visitor.page("/page").await?, ["after"]);
+    visitor.post("/login").await?;
+    let user = visitor.get_with("/user", &[]).await?;
+    assert_eq!(user.text().await?, "runner");
+    Ok(())
+}
+
+/// `ctid` is not unique over partitions.
+#[tokio::test]
+async fn in_a_partitioned_table_each_visitor_gets_their_own_messages() -> Result {
+    let url = database().await?;
+    let pool = pool(&url).await?;
+    let sessions = PostgresSessionStore::new(pool.clone());
+    sessions.migrate().await?;
+    let schema = FlashStore::new(&sessions).schema();
+    let schema = schema.replacen(
+        ") with (fillfactor = 80)",
+        ") partition by hash (flash_key)",
+        1,
+    );
+    pool.execute(&*schema).await?;
+    for partition in 0..4 {
+        let sql = format!(
+            "create table flash_message_{partition} partition of flash_message
+             for values with (modulus 4, remainder {partition})"
+        );
+        pool.execute(&*sql).await?;
+    }
+    let server = Server::start_with(&url, |store| store).await?;
+    let visitors: Vec<_> = (0..20).map(|_| Visitor::new(&server)).collect();
+    for (number, visitor) in visitors.iter().enumerate() {
+        visitor.push(&format!("for {number}")).await?;
+    }
+    for (number, visitor) in visitors.iter().enumerate() {
+        assert_eq!(visitor.page("/page").await?, [format!("for {number}")]);
+    }
+    server.flash.flush().await;
+    assert_eq!(server.stored().await?, 0);
+    visitors[0].post("/keyed/one").await?;
+    visitors[0].post("/keyed/two").await?;
+    assert_eq!(visitors[0].page("/page").await?, ["two"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_message_that_can_not_be_read_leaves_and_the_others_are_shown() -> Result {
+    let server = Server::start().await?;
+    let (visitor, other) = (Visitor::new(&server), Visitor::new(&server));
+    for text in ["one", "bad", "two"] {
+        visitor.push(text).await?;
+    }
+    other.push("of another").await?;
+    server
+        .pool
+        .execute("update flash_message set level = '1 bad' where text = 'bad'")
+        .await?;
+    let pages = futures::future::try_join(visitor.page("/page"), other.page("/page"));
+    let (own, others) = server.held_up(pages).await?;
+    assert_eq!(own, ["one", "two"]);
+    assert_eq!(others, ["of another"]);
+    server.flash.flush().await;
+    for _ in 0..50 {
+        if server.stored().await? == 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(server.stored().await?, 0);
+    visitor.push("three").await?;
+    assert_eq!(visitor.page("/page").await?, ["three"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn two_thousand_pushes_of_jobs_do_not_keep_pages_waiting() -> Result {
+    let server = Server::start().await?;
+    let visitor = Visitor::new(&server);
+    visitor.push("hello").await?;
+    let mut keys = Vec::new();
+    for _ in 0..20 {
+        let job = Visitor::new(&server);
+        keys.push(job.get_with("/key", &[]).await?.json().await?);
+    }
+    let pushes = (0..2000).map(|number| {
+        let (store, key) = (server.store.clone(), keys[number % keys.len()]);
+        tokio::spawn(async move {
+            store
+                .push(key, FlashMessage::info(number.to_string()))
+                .await
+        })
+    });
+    let pushes: Vec<_> = pushes.collect();
+    let start = Instant::now();
+    assert_eq!(visitor.page("/page").await?, ["hello"]);
+    assert!(
+        start.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        start.elapsed()
+    );
+    for push in pushes {
+        assert!(push.await??.is_some());
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn options_that_the_pool_gets_later_count_for_the_messages_too() -> Result {
+    let server = Server::start().await?;
+    let visitor = Visitor::new(&server);
+    visitor.push("hello").await?;
+    let options = (*server.pool.connect_options()).clone();
+    server
+        .pool
+        .set_connect_options(options.application_name("with a new password"));
+    let others = "select pg_terminate_backend(pid) from pg_stat_activity
+        where datname = current_database() and pid <> pg_backend_pid()";
+    server.pool.execute(others).await?;
+    assert_eq!(visitor.page("/page").await?, ["hello"]);
+    let renewed: i64 = sqlx::query_scalar(
+        "select count(*) from pg_stat_activity
+         where datname = current_database() and application_name = 'with a new password'",
+    )
+    .fetch_one(&server.pool)
+    .await?;
+    assert!(renewed > 0);
+    Ok(())
+}
+
+/// Nothing had been sent, or it can be told whether it was done.
+#[tokio::test]
+async fn when_all_idle_connections_were_closed_nobody_notices() -> Result {
+    let server = Server::start().await?;
+    let visitors: Vec<_> = (0..20).map(|_| Visitor::new(&server)).collect();
+    let pushes = |text: &'static str| {
+        futures::future::try_join_all(visitors.iter().map(move |visitor| visitor.push(text)))
+    };
+    pushes("before").await?;
+    for round in 0..3 {
+        let others = "select pg_terminate_backend(pid) from pg_stat_activity
+            where datname = current_database() and pid <> pg_backend_pid()";
+        server.pool.execute(others).await?;
+        let pages = visitors.iter().map(|visitor| visitor.page("/page"));
+        for page in futures::future::try_join_all(pages).await? {
+            assert_eq!(page.len(), 1, "round {round}: {page:?}");
+        }
+        server.flash.flush().await;
+        server.pool.execute(others).await?;
+        pushes("after").await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_error_says_what_failed_and_nothing_in_the_words_of_the_database() -> Result {
+    let server = Server::start().await?;
+    let visitor = Visitor::new(&server);
+    let key = visitor.get_with("/key", &[]).await?.json().await?;
+    server.pool.execute("drop table flash_message").await?;
+    let error = server.store.push(key, FlashMessage::info("a")).await;
+    let text = error.err().ok_or("an error")?.to_string();
+    assert!(
+        text.contains("42P01") && !text.contains("flash_message"),
+        "{text}"
+    );
+    Ok(())
+}
+
+/// The table of an older version, or of the plain `PostgresStore`, gets what it lacks.
+#[tokio::test]
+async fn a_table_of_an_older_version_gets_what_it_lacks_while_others_read_it() -> Result {
+    let url = database().await?;
+    let pool = pool(&url).await?;
+    pool.execute(
+        "create schema tower_sessions;
+         create table tower_sessions.session (
+            id text primary key not null, data bytea not null, expiry_date timestamptz not null);
+         insert into tower_sessions.session
+            select 'id ' || n, '', now() + interval '1 day' from generate_series(1, 2500) n",
+    )
+    .await?;
+    let sessions = PostgresSessionStore::new(pool.clone());
+    sessions.migrate().await?;
+    sessions.migrate().await?;
+    let keys: i64 =
+        sqlx::query_scalar("select count(distinct flash_key) from tower_sessions.session")
+            .fetch_one(&pool)
+            .await?;
+    assert_eq!(keys, 2500);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_schema_can_be_run_by_hand_and_run_again() -> Result {
+    let url = database().await?;
+    let pool = pool(&url).await?;
+    let sessions = PostgresSessionStore::new(pool.clone());
+    let schema = sessions.schema() + &FlashStore::new(&sessions).schema();
+    for _ in 0..2 {
+        pool.execute(&*schema).await?;
+    }
+    let server = Server::start_with(&url, |store| store).await?;
+    let visitor = Visitor::new(&server);
+    visitor.push("hello").await?;
+    assert_eq!(visitor.page("/page").await?, ["hello"]);
+    Ok(())
+}

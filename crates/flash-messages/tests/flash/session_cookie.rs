@@ -1,0 +1,183 @@
+//! Signed cookies: several secrets, and none that is forged.
+
+use flash_messages::PostgresSessionStore;
+use sqlx::Executor;
+use tower_sessions::cookie::Key;
+
+use crate::support::{HTML, Result, Server, Visitor, database, note, pool, session_layer};
+
+/// A server whose first key signs, on a database that others may share.
+async fn server(url: &str, keys: Vec<Key>) -> Result<Server> {
+    let sessions = PostgresSessionStore::new(pool(url).await?);
+    let layers = move |app: axum::Router, sessions| {
+        app.layer(session_layer(sessions).with_secrets(keys.clone()))
+    };
+    Server::start_on(sessions, |store| store, layers).await
+}
+
+/// Scenario 25.
+#[tokio::test]
+async fn a_cookie_of_an_old_secret_is_good_and_is_signed_anew() -> Result {
+    let url = database().await?;
+    let (old, new) = (Key::generate(), Key::generate());
+    let before = server(&url, vec![old.clone()]).await?;
+    let visitor = Visitor::new(&before);
+    visitor.post("/login").await?;
+    visitor.page("/page").await?;
+
+    let rotating = server(&url, vec![new.clone(), old]).await?;
+    let answer = visitor.at(&rotating).get_with("/user", &[HTML]).await?;
+    let line = answer.headers()["set-cookie"].to_str()?.to_owned();
+    assert!(
+        line.starts_with("sessionId=") && line.contains("HttpOnly"),
+        "{line}"
+    );
+    assert_eq!(answer.text().await?, "runner");
+    let again = visitor.at(&rotating).get_with("/user", &[HTML]).await?;
+    assert!(
+        !again.headers().contains_key("set-cookie"),
+        "once is enough"
+    );
+
+    let after = server(&url, vec![new]).await?;
+    let user = visitor.at(&after).get_with("/user", &[HTML]).await?;
+    assert_eq!(user.text().await?, "runner");
+    Ok(())
+}
+
+#[tokio::test]
+async fn other_cookies_survive_a_change_of_the_secret() -> Result {
+    let url = database().await?;
+    let (old, new) = (Key::generate(), Key::generate());
+    let before = server(&url, vec![old.clone()]).await?;
+    let visitor = Visitor::new(&before);
+    let cookie = visitor.cookie().await?;
+    let rotating = server(&url, vec![new, old]).await?;
+    let note = note(&rotating).await?;
+    let both = visitor.apart(&format!("{note}; {cookie}"))?;
+    both.at(&rotating).page("/silent").await?;
+    assert_eq!(
+        rotating.stored().await?,
+        0,
+        "the note of what was shown has arrived"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_last_of_two_cookies_of_a_name_counts_with_an_old_secret_and_with_a_new_one() -> Result
+{
+    let url = database().await?;
+    let (old, new) = (Key::generate(), Key::generate());
+    let before = server(&url, vec![old.clone()]).await?;
+    let rotating = server(&url, vec![new, old]).await?;
+    let [one, other] = [Visitor::new(&before), Visitor::new(&before)];
+    let both = format!("{}; {}", one.cookie().await?, other.cookie().await?);
+    other.page("/page").await?;
+    for server in [&before, &rotating] {
+        one.push("for one").await?;
+        other.push("for the other").await?;
+        let shown = one.apart(&both)?.at(server).page("/page").await?;
+        assert_eq!(shown, ["for the other"]);
+    }
+    Ok(())
+}
+
+/// Scenario 15.
+#[tokio::test]
+async fn a_forged_cookie_costs_no_statement_and_gets_no_session() -> Result {
+    let url = database().await?;
+    let server = server(&url, vec![Key::generate()]).await?;
+    let visitor = Visitor::new(&server);
+    let signed = visitor.cookie().await?;
+    let id = signed.get(signed.len() - 22..).ok_or("an id")?.to_owned();
+    // A statement would fail, and be an error in the answer of /user.
+    server
+        .pool
+        .execute("drop table tower_sessions.session cascade")
+        .await?;
+    let long = "x".repeat(4000);
+    for forged in [
+        "",
+        "x",
+        "%00",
+        &id,
+        &format!("{}{id}", "A".repeat(44)),
+        &long,
+        "\"",
+        "=;=",
+    ] {
+        let stranger = visitor.apart(&format!("sessionId={forged}"))?;
+        let page = stranger.get_with("/page", &[HTML]).await?;
+        assert_eq!(page.status(), 200, "{forged}");
+        assert!(!page.headers().contains_key("set-cookie"));
+        assert_eq!(stranger.get_with("/user", &[HTML]).await?.status(), 200);
+    }
+    Ok(())
+}
+
+/// Browsers refuse a `__Host-` cookie without `Secure`, its removal too (tower-sessions#268).
+#[tokio::test]
+async fn the_removal_of_the_cookie_has_its_own_attributes() -> Result {
+    let sessions = PostgresSessionStore::new(pool(&database().await?).await?);
+    let cookie = tower_sessions::cookie::Cookie::build("__Host-sessionId")
+        .path("/")
+        .secure(true)
+        .http_only(true)
+        .build();
+    let layers = move |app: axum::Router, sessions| {
+        app.layer(flash_messages::SessionLayer::new(sessions, cookie.clone()))
+    };
+    let server = Server::start_on(sessions, |store| store, layers).await?;
+    let visitor = Visitor::new(&server);
+    let cookie = visitor.cookie().await?;
+    let answer = visitor.apart(&cookie)?.post("/leave").await?;
+    let line = answer.headers()["set-cookie"].to_str()?;
+    for part in [
+        "__Host-sessionId=;",
+        "Secure",
+        "HttpOnly",
+        "Path=/",
+        "Max-Age=0",
+    ] {
+        assert!(line.contains(part), "{part} in {line}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_neighbours_cookie_that_is_not_ascii_does_not_matter() -> Result {
+    let server = server(&database().await?, vec![Key::generate()]).await?;
+    let visitor = Visitor::new(&server);
+    let cookie = visitor.cookie().await?;
+    for odd in [&b"x=J\xfcrgen"[..], "x=Jürgen".as_bytes()] {
+        let line = [odd, b"; ", cookie.as_bytes()].concat();
+        let page = reqwest::Client::new()
+            .get(format!("http://{}/peeks", server.address))
+            .header("cookie", reqwest::header::HeaderValue::from_bytes(&line)?)
+            .header(HTML.0, HTML.1)
+            .send()
+            .await?;
+        assert!(page.text().await?.contains(">cookie<"), "{line:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn of_two_cookies_of_a_name_a_forged_one_does_not_hide_the_good_one() -> Result {
+    let server = server(&database().await?, vec![Key::generate()]).await?;
+    let visitor = Visitor::new(&server);
+    let cookie = visitor.cookie().await?;
+    let both = visitor.apart(&format!("{cookie}; sessionId=forged"))?;
+    assert_eq!(both.page("/page").await?, ["cookie"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_answer_that_sets_the_cookie_is_stored_by_no_cache() -> Result {
+    let server = server(&database().await?, vec![Key::generate()]).await?;
+    let answer = Visitor::new(&server).post("/push/info/hello").await?;
+    assert!(answer.headers().contains_key("set-cookie"));
+    assert_eq!(answer.headers()["cache-control"], "no-store");
+    Ok(())
+}

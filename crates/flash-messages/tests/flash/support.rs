@@ -1,0 +1,632 @@
+//! What the tests share: a database of their own, a server on a free port, visitors.
+
+use std::{
+    net::SocketAddr,
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    extract::{Path, Query},
+    http::StatusCode,
+    response::{Html, IntoResponse, Redirect},
+    routing::{get, post},
+};
+use flash_messages::{
+    Flash, FlashError, FlashLayer, FlashListener, FlashMessage, FlashStore, PostgresSessionStore,
+    SessionLayer, Visit, with_connection,
+};
+use sqlx::{Connection, Executor, PgConnection, PgPool, postgres::PgPoolOptions};
+use tokio::task::JoinHandle;
+use tower_sessions::{
+    Session,
+    cookie::{Cookie, SameSite, time},
+};
+
+pub type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// A fresh database on the server of DATABASE_URL.
+pub async fn database() -> Result<String> {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let server = std::env::var("DATABASE_URL").map_err(
+        |_| "DATABASE_URL is not set: run `cargo xtask test unit`, which brings a PostgreSQL",
+    )?;
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let name = format!("flash_{}_{number}", std::process::id());
+    let mut connection = PgConnection::connect(&server).await?;
+    sqlx::raw_sql(&format!(
+        "drop database if exists {name} with (force); create database {name}"
+    ))
+    .execute(&mut connection)
+    .await
+    .or(sqlx::raw_sql(&format!("create database {name}"))
+        .execute(&mut connection)
+        .await)?;
+    let (front, _) = server
+        .rsplit_once('/')
+        .ok_or("DATABASE_URL has no database")?;
+    Ok(format!("{front}/{name}"))
+}
+
+pub async fn pool(url: &str) -> Result<PgPool> {
+    Ok(PgPoolOptions::new()
+        .max_connections(10)
+        .acquire_timeout(Duration::from_secs(2))
+        .test_before_acquire(false)
+        .connect(url)
+        .await?)
+}
+
+/// A server with a page that shows messages and some that do not, on a port of its own.
+pub struct Server {
+    pub address: SocketAddr,
+    pub pool: PgPool,
+    pub store: FlashStore,
+    pub flash: FlashLayer,
+    /// The same, for requests without a network.
+    pub app: Router,
+    task: JoinHandle<()>,
+}
+
+impl Server {
+    /// On a fresh database.
+    pub async fn start() -> Result<Self> {
+        Self::start_with(&database().await?, |store| store).await
+    }
+
+    /// On a given database, with settings of the store.
+    pub async fn start_with(
+        url: &str,
+        settings: impl Fn(FlashStore) -> FlashStore,
+    ) -> Result<Self> {
+        Self::start_on_pool(pool(url).await?, settings).await
+    }
+
+    /// On these connections.
+    pub async fn start_on_pool(
+        pool: PgPool,
+        settings: impl Fn(FlashStore) -> FlashStore,
+    ) -> Result<Self> {
+        Self::start_on(
+            PostgresSessionStore::new(pool),
+            settings,
+            |app, sessions| app.layer(session_layer(sessions)),
+        )
+        .await
+    }
+
+    /// On these sessions, with the layers that go around the flash messages.
+    pub async fn start_on(
+        session_store: PostgresSessionStore,
+        settings: impl Fn(FlashStore) -> FlashStore,
+        layers: impl Fn(Router, PostgresSessionStore) -> Router,
+    ) -> Result<Self> {
+        let pool = session_store.pool().clone();
+        session_store.migrate().await?;
+        let store = settings(FlashStore::new(&session_store).with_max_waiting(1000));
+        store.migrate().await?;
+        let flash = FlashLayer::new(store.clone());
+        let app = layers(routes().layer(flash.clone()), session_store);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let served = app.clone();
+        let task = tokio::spawn(async move {
+            axum::serve(listener, served).await.expect("it serves");
+        });
+        Ok(Self {
+            address,
+            pool,
+            store,
+            flash,
+            app,
+            task,
+        })
+    }
+
+    /// The same app behind a [`FlashListener`], on another port.
+    pub async fn listen(&self) -> Result<SocketAddr> {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let serve = axum::serve(
+            FlashListener::new(listener),
+            with_connection(self.app.clone()),
+        );
+        tokio::spawn(async move { serve.await.expect("it serves") });
+        Ok(address)
+    }
+
+    /// What `requests` answer that wait for the database all at the same time.
+    pub async fn held_up<T>(&self, requests: impl Future<Output = Result<T>>) -> Result<T> {
+        let mut lock = self.pool.begin().await?;
+        lock.execute("lock table tower_sessions.session in access exclusive mode")
+            .await?;
+        let release = async {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            Ok(lock.rollback().await?)
+        };
+        let (answers, ()) = futures::try_join!(requests, release)?;
+        Ok(answers)
+    }
+
+    pub async fn somebody_waits_for_a_lock(&self) -> Result<bool> {
+        let waits = "select exists (select from pg_stat_activity
+            where wait_event_type = 'Lock' and datname = current_database())";
+        Ok(sqlx::query_scalar(waits).fetch_one(&self.pool).await?)
+    }
+
+    /// The number of messages that are to be shown, now or later. What was shown and can be asked back
+    /// does not count.
+    pub async fn stored(&self) -> Result<i64> {
+        let sql =
+            "select count(*) from flash_message where leased_until is distinct from 'infinity'";
+        Ok(sqlx::query_scalar(sql).fetch_one(&self.pool).await?)
+    }
+
+    /// Those with an id that has not been renewed.
+    pub async fn current_sessions(&self) -> Result<i64> {
+        let sql = "select count(*) from tower_sessions.session where not renewed";
+        Ok(sqlx::query_scalar(sql).fetch_one(&self.pool).await?)
+    }
+
+    pub async fn sessions(&self) -> Result<i64> {
+        Ok(
+            sqlx::query_scalar("select count(*) from tower_sessions.session")
+                .fetch_one(&self.pool)
+                .await?,
+        )
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// With a plain cookie.
+pub fn session_layer(sessions: PostgresSessionStore) -> SessionLayer {
+    SessionLayer::new(sessions, cookie())
+}
+
+pub fn cookie() -> Cookie<'static> {
+    Cookie::build("sessionId")
+        .path("/")
+        .http_only(true)
+        .same_site(SameSite::Lax)
+        .max_age(time::Duration::days(30))
+        .build()
+}
+
+/// What the pages of the tests do.
+fn routes() -> Router {
+    async fn page(flash: Flash) -> Html<String> {
+        Html(html(&flash.take()))
+    }
+    async fn push(
+        Path((level, text)): Path<(String, String)>,
+        flash: Flash,
+    ) -> std::result::Result<Redirect, FlashError> {
+        flash
+            .redirect("/page", FlashMessage::new(level.parse()?, text))
+            .await
+    }
+    async fn hop(Path(hop): Path<u32>, flash: Flash) -> std::result::Result<Redirect, FlashError> {
+        flash.take();
+        let to = if hop == 3 {
+            "/page".to_owned()
+        } else {
+            format!("/hop/{}", hop + 1)
+        };
+        flash
+            .redirect(&to, FlashMessage::info(format!("hop {hop}")))
+            .await
+    }
+    async fn fails(flash: Flash) -> impl IntoResponse {
+        (StatusCode::INTERNAL_SERVER_ERROR, Html(html(&flash.take())))
+    }
+    /// 250 KB, the messages first.
+    async fn large(flash: Flash) -> Html<String> {
+        Html(html(&flash.take()) + &"<!-- padding -->".repeat(16_000))
+    }
+    /// The same in many parts.
+    async fn large_stream(flash: Flash) -> Html<axum::body::Body> {
+        let parts = std::iter::once(html(&flash.take()))
+            .chain((0..64).map(|_| "<!-- padding -->".repeat(250)));
+        let stream = futures::stream::iter(parts.map(Ok::<_, std::io::Error>));
+        Html(axum::body::Body::from_stream(stream))
+    }
+    async fn late_take(flash: Flash) -> Html<axum::body::Body> {
+        let stream = futures::stream::once(async move {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            Ok::<_, std::io::Error>(html(&flash.take()))
+        });
+        Html(axum::body::Body::from_stream(stream))
+    }
+    /// Counts in a key of the session, and says how far it is.
+    async fn count(visit: Visit) -> std::result::Result<String, FlashError> {
+        let count = |count: &mut Option<u32>| {
+            let next = count.unwrap_or(0) + 1;
+            *count = Some(next);
+            next
+        };
+        Ok(visit.update("count", count).await?.to_string())
+    }
+    /// Writes a key of its own, slowly.
+    async fn write_key(
+        Path(key): Path<String>,
+        session: Session,
+    ) -> std::result::Result<(), FlashError> {
+        session.insert(&key, "written").await?;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        Ok(())
+    }
+    async fn keys(session: Session) -> std::result::Result<String, FlashError> {
+        let mut found = Vec::new();
+        for key in ["a", "b", "c", "d", "user", "count"] {
+            if session.get_value(key).await?.is_some() {
+                found.push(key);
+            }
+        }
+        Ok(found.join(" "))
+    }
+    async fn login_and_leave(session: Session) -> std::result::Result<(), FlashError> {
+        session.cycle_id().await?;
+        Ok(session.flush().await?)
+    }
+    async fn login_and_goodbye(
+        session: Session,
+        flash: Flash,
+    ) -> std::result::Result<(), FlashError> {
+        session.cycle_id().await?;
+        session.flush().await?;
+        flash.success("goodbye").await.map(drop)
+    }
+    /// Reads the session, waits, and renews its id then.
+    async fn late_login(session: Session) -> std::result::Result<(), FlashError> {
+        session.get::<String>("user").await?;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        session.cycle_id().await?;
+        session.insert("user", "runner").await?;
+        Ok(())
+    }
+    /// `?dismiss=1,2&shown=1,2,3`
+    async fn dismiss_form(
+        Query(query): Query<std::collections::HashMap<String, String>>,
+        flash: Flash,
+    ) -> std::result::Result<Redirect, FlashError> {
+        let ids = |name: &str| -> Vec<i64> {
+            let ids = query.get(name).map_or("", String::as_str).split(',');
+            ids.filter_map(|id| id.parse().ok()).collect()
+        };
+        flash
+            .dismiss_from_page(&ids("dismiss"), &ids("shown"))
+            .await?;
+        Ok(Redirect::to("/page"))
+    }
+    /// Pushes, and says to caches that they may keep the answer.
+    async fn public_call(flash: Flash) -> std::result::Result<impl IntoResponse, FlashError> {
+        flash.info("private").await?;
+        Ok((
+            [
+                ("cache-control", "public, max-age=600"),
+                ("cdn-cache-control", "max-age=600"),
+                ("surrogate-control", "max-age=600"),
+            ],
+            "null",
+        ))
+    }
+    async fn very_slow_call(flash: Flash) -> std::result::Result<(), FlashError> {
+        flash.info("slow").await?;
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        Ok(())
+    }
+    async fn hop_if_page(flash: Flash) -> std::result::Result<String, FlashError> {
+        if flash.is_page_load() {
+            flash.info("hopped").await?;
+        }
+        Ok(String::new())
+    }
+    async fn optional(flash: Option<Flash>) -> String {
+        flash.is_some().to_string()
+    }
+    async fn pushed_id(flash: Flash) -> std::result::Result<String, FlashError> {
+        Ok(flash
+            .info("numbered")
+            .await?
+            .unwrap_or_default()
+            .to_string())
+    }
+    async fn peeks(flash: Flash) -> Html<String> {
+        Html(html(&flash.peek()))
+    }
+    async fn keeps(flash: Flash) -> Html<String> {
+        let messages = flash.take();
+        flash.keep();
+        Html(html(&messages))
+    }
+    async fn slow(flash: Flash) -> Html<String> {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        Html(html(&flash.take()))
+    }
+    async fn login(session: Session, flash: Flash) -> std::result::Result<Redirect, FlashError> {
+        session.cycle_id().await?;
+        session.insert("user", "runner").await?;
+        flash
+            .redirect("/page", FlashMessage::success("logged in"))
+            .await
+    }
+    /// A login that goes on for a while after the id is renewed.
+    async fn slow_login(session: Session) -> std::result::Result<(), FlashError> {
+        session.cycle_id().await?;
+        session.insert("user", "runner").await?;
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        Ok(())
+    }
+    async fn slow_push(session: Session, flash: Flash) -> std::result::Result<(), FlashError> {
+        _ = session.get::<String>("user").await?;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        flash.info("late").await.map(drop)
+    }
+    async fn failing_login(session: Session) -> StatusCode {
+        _ = session.cycle_id().await;
+        StatusCode::INTERNAL_SERVER_ERROR
+    }
+    async fn leave(session: Session) -> std::result::Result<(), FlashError> {
+        Ok(session.flush().await?)
+    }
+    async fn logout(session: Session, flash: Flash) -> std::result::Result<Redirect, FlashError> {
+        session.flush().await?;
+        flash
+            .redirect("/page", FlashMessage::success("logged out"))
+            .await
+    }
+    async fn user(session: Session) -> std::result::Result<String, FlashError> {
+        Ok(session.get("user").await?.unwrap_or_default())
+    }
+    async fn slow_write(session: Session) -> std::result::Result<(), FlashError> {
+        session.insert("note", "begin").await?;
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        session.insert("note", "end").await?;
+        Ok(())
+    }
+    /// A stream: what `take` gave, then, after a while, a message is pushed, then the end.
+    async fn streams(flash: Flash) -> impl IntoResponse {
+        let first = html(&flash.take());
+        let later = async move {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let pushed = flash.info("while streaming").await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            Ok::<_, std::io::Error>(format!(
+                "<p>{}</p>",
+                if pushed.is_ok() { "pushed" } else { "refused" }
+            ))
+        };
+        use futures::StreamExt;
+        let stream = futures::stream::once(async move { Ok::<_, std::io::Error>(first) })
+            .chain(futures::stream::once(later));
+        Html(axum::body::Body::from_stream(stream))
+    }
+    async fn sticky(flash: Flash) -> std::result::Result<(), FlashError> {
+        flash
+            .push(FlashMessage::warning("stays").sticky())
+            .await
+            .map(drop)
+    }
+    async fn dismiss(Path(id): Path<i64>, flash: Flash) -> std::result::Result<(), FlashError> {
+        flash.dismiss(id).await
+    }
+    async fn keyed(Path(text): Path<String>, flash: Flash) -> std::result::Result<(), FlashError> {
+        flash
+            .push(FlashMessage::info(text).key("export"))
+            .await
+            .map(drop)
+    }
+    async fn key(flash: Flash) -> std::result::Result<String, FlashError> {
+        Ok(serde_json::to_string(&flash.key().await?).expect("a key is JSON"))
+    }
+    /// A server function's answer to hydrated code: `?status=…&redirect=…&text=…&times=…`.
+    async fn call(
+        Query(query): Query<std::collections::HashMap<String, String>>,
+        flash: Flash,
+    ) -> axum::response::Response {
+        let text = query.get("text").map_or("called", String::as_str);
+        let times = query
+            .get("times")
+            .and_then(|times| times.parse().ok())
+            .unwrap_or(1);
+        for _ in 0..times {
+            if let Err(error) = flash.success(text).await {
+                return error.into_response();
+            }
+        }
+        let status = query.get("status").and_then(|status| status.parse().ok());
+        let status = status
+            .and_then(|status| StatusCode::from_u16(status).ok())
+            .unwrap_or(StatusCode::OK);
+        let mut response = (status, "null").into_response();
+        if let Some(path) = query.get("redirect") {
+            let path = path.parse().expect("a header value");
+            response.headers_mut().insert("location", path);
+            response
+                .headers_mut()
+                .insert("serverfnredirect", "".parse().expect("a header value"));
+        }
+        response
+    }
+    async fn slow_call(flash: Flash) -> std::result::Result<(), FlashError> {
+        flash.info("slow").await?;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        Ok(())
+    }
+    Router::new()
+        .route("/slow-call", post(slow_call))
+        .route("/very-slow-call", post(very_slow_call))
+        .route("/public-call", get(public_call))
+        .route("/hop-if-page", get(hop_if_page))
+        .route("/optional", get(optional))
+        .route("/pushed-id", post(pushed_id))
+        .route("/large", get(large))
+        .route("/large-stream", get(large_stream))
+        .route("/late-take", get(late_take))
+        .route("/count", post(count))
+        .route("/write/{key}", post(write_key))
+        .route("/keys", get(keys))
+        .route("/login-and-leave", post(login_and_leave))
+        .route("/login-and-goodbye", post(login_and_goodbye))
+        .route("/late-login", post(late_login))
+        .route("/dismiss-form", post(dismiss_form))
+        .route("/page", get(page))
+        .route("/push/{level}/{text}", post(push))
+        .route("/hop/{hop}", get(hop).post(hop))
+        .route("/fails", get(fails))
+        .route("/peeks", get(peeks))
+        .route("/keeps", get(keeps))
+        .route("/slow", get(slow))
+        .route("/login", post(login))
+        .route("/slow-login", post(slow_login))
+        .route("/failing-login", post(failing_login))
+        .route("/slow-push", post(slow_push))
+        .route("/leave", post(leave))
+        .route("/logout", post(logout))
+        .route("/user", get(user))
+        .route("/slow-write", post(slow_write))
+        .route("/streams", get(streams))
+        .route("/sticky", post(sticky))
+        .route("/dismiss/{id}", post(dismiss))
+        .route("/keyed/{text}", post(keyed))
+        .route("/key", get(key))
+        .route("/call", post(call))
+        .route("/silent", get(|| async { Html("nothing is shown here") }))
+        .route("/file.png", get(|| async { "not really" }))
+        .fallback(async |flash: Flash| (StatusCode::NOT_FOUND, Html(html(&flash.take()))))
+}
+
+fn html(messages: &[FlashMessage]) -> String {
+    let items: String = (messages.iter())
+        .map(|message| format!("<p data-flash-id=\"{}\">{}</p>", message.id, message.text))
+        .collect();
+    format!("<!DOCTYPE html><title>Page</title>{items}")
+}
+
+/// A browser with a cookie jar that does not follow redirects by itself.
+#[derive(Clone)]
+pub struct Visitor {
+    client: reqwest::Client,
+    base: String,
+}
+
+pub const HTML: (&str, &str) = ("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
+
+impl Visitor {
+    pub fn new(server: &Server) -> Self {
+        let client = reqwest::Client::builder()
+            .cookie_store(true)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .expect("a client");
+        Self {
+            client,
+            base: format!("http://{}", server.address),
+        }
+    }
+
+    /// The same browser at another instance: cookies don't tell ports apart.
+    pub fn at(&self, server: &Server) -> Self {
+        Self {
+            client: self.client.clone(),
+            base: format!("http://{}", server.address),
+        }
+    }
+
+    /// The same visitor in a tab that keeps this cookie, whatever answers say.
+    pub fn apart(&self, cookie: &str) -> Result<Self> {
+        let headers = [(reqwest::header::COOKIE, cookie.parse()?)]
+            .into_iter()
+            .collect();
+        let client = reqwest::Client::builder()
+            .default_headers(headers)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()?;
+        Ok(Self {
+            client,
+            base: self.base.clone(),
+        })
+    }
+
+    pub fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.base))
+    }
+
+    pub async fn get_with(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<reqwest::Response> {
+        let mut request = self.request(reqwest::Method::GET, path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        Ok(request.send().await?)
+    }
+
+    /// The messages on a page, read to its end.
+    pub async fn page(&self, path: &str) -> Result<Vec<String>> {
+        Ok(texts(&self.get_with(path, &[HTML]).await?.text().await?))
+    }
+
+    /// The page after a redirect chain.
+    pub async fn follow(&self, mut response: reqwest::Response) -> Result<Vec<String>> {
+        while let Some(location) = response.headers().get("location") {
+            let path = location.to_str()?.to_owned();
+            response = self.get_with(&path, &[HTML]).await?;
+        }
+        Ok(texts(&response.text().await?))
+    }
+
+    pub async fn post(&self, path: &str) -> Result<reqwest::Response> {
+        Ok(self.request(reqwest::Method::POST, path).send().await?)
+    }
+
+    pub async fn push(&self, text: &str) -> Result {
+        self.post(&format!("/push/info/{text}")).await?;
+        Ok(())
+    }
+
+    /// As hydrated code calls a server function.
+    pub async fn call(&self, query: &str, page: &str) -> Result<reqwest::Response> {
+        let call = self.request(reqwest::Method::POST, &format!("/call?{query}"));
+        Ok(call
+            .header("accept", "application/json")
+            .header("x-flash", page)
+            .send()
+            .await?)
+    }
+
+    /// The value of a header that the client keeps: its session cookie.
+    pub async fn cookie(&self) -> Result<String> {
+        let response = self.post("/push/info/cookie").await?;
+        let cookie = response
+            .headers()
+            .get("set-cookie")
+            .ok_or("no cookie")?
+            .to_str()?;
+        Ok(cookie.split(';').next().unwrap_or_default().to_owned())
+    }
+}
+
+/// The texts of the messages in a page.
+pub fn texts(html: &str) -> Vec<String> {
+    (html.split("<p data-flash-id=").skip(1))
+        .filter_map(|item| Some(item.split_once('>')?.1.split_once("</p>")?.0.to_owned()))
+        .collect()
+}
+
+/// The cookie of a browser that has shown all messages that are stored, which are of one session.
+pub async fn note(server: &Server) -> Result<String> {
+    let sql = "select left(flash_key::text, 8), id from flash_message order by id";
+    let rows: Vec<(String, i64)> = sqlx::query_as(sql).fetch_all(&server.pool).await?;
+    let scope = &rows.first().ok_or("no message is stored")?.0;
+    let entries: Vec<_> = rows.iter().map(|(_, id)| format!("{id}.mz5k")).collect();
+    Ok(format!("flash-{scope}={}", entries.join("-")))
+}

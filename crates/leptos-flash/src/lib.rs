@@ -1,0 +1,42 @@
+#![doc = include_str!("../README.md")]
+#![warn(missing_docs)]
+
+#[cfg(feature = "ssr")]
+mod server;
+
+mod dismiss;
+
+mod list;
+
+#[cfg(feature = "ssr")]
+mod page;
+
+#[cfg(not(feature = "ssr"))]
+mod browser;
+
+mod client;
+
+mod provider;
+
+// What a page does on this side.
+#[cfg(not(feature = "ssr"))]
+use browser as side;
+#[cfg(feature = "ssr")]
+use page as side;
+
+pub use client::{FlashClient, send_form};
+pub use dismiss::{DismissFlash, dismiss_flash};
+pub use flash_messages::{FlashMessage, InvalidLevel, Level, LevelName, Link, Scope, is_local};
+pub use list::FlashMessages;
+pub use provider::{NOTE_SHOWN, page_data, page_ids, page_messages, provide_flash, use_flash};
+
+#[cfg(feature = "ssr")]
+pub use {
+    flash_messages::{
+        Flash, FlashError, FlashIo, FlashLayer, FlashListener, FlashService, FlashStore,
+        MakeWithConnection, PostgresSessionStore, SessionKey, SessionLayer, SessionService,
+        TunedTcpListener, Visit, WithConnection, created, ends, is_page_load, lease, purge_every,
+        store, testing, with_connection,
+    },
+    server::{flash, redirect, redirect_with},
+};

@@ -1,0 +1,36 @@
+#![doc = include_str!("../README.md")]
+#![warn(missing_docs)]
+
+mod key;
+
+mod info;
+
+mod request;
+
+pub mod caching;
+
+mod cookie;
+
+pub mod database;
+
+pub mod schema;
+
+pub mod purge;
+
+pub mod expiry;
+
+mod sessions;
+
+mod store;
+
+mod visit;
+
+mod layer;
+
+pub use info::{created, ends};
+pub use key::SessionKey;
+pub use layer::{SessionLayer, SessionService};
+pub use request::{is_page_load, is_speculative};
+pub use sessions::{Sessions, StoredSession};
+pub use store::PostgresSessionStore;
+pub use visit::Visit;
