@@ -25,6 +25,9 @@ pub mod store;
 mod postgres;
 
 #[cfg(feature = "server")]
+mod memory;
+
+#[cfg(feature = "server")]
 mod clerk;
 
 #[cfg(feature = "server")]
@@ -64,9 +67,10 @@ pub use {
         FlashIo, FlashListener, MakeWithConnection, TunedTcpListener, WithConnection,
         with_connection,
     },
+    memory::MemoryStore,
     pg_sessions::{
-        PostgresSessionStore, SessionKey, SessionLayer, SessionService, Visit, created, ends,
-        is_page_load,
+        MemorySessions, PostgresSessionStore, SessionKey, SessionLayer, SessionService, Visit,
+        created, ends, is_page_load,
     },
     postgres::FlashStore,
     purge::purge_every,

@@ -1,5 +1,4 @@
-//! The server's half of a page: the messages that it is rendered with. What the browser does with them
-//! is nothing here.
+//! The messages that a page is rendered with, on the server.
 
 use flash_messages::FlashMessage;
 use leptos::{

@@ -1,6 +1,9 @@
 //! When a session was born and when it ends, as its data tells.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use time::OffsetDateTime;
 use tower_sessions::{session::Record, session_store};
@@ -47,4 +50,22 @@ pub(crate) fn stamp(record: &mut Record, idle_expiry: Option<Duration>) -> Sessi
 /// Returns a session as it is stored: in MessagePack, as tower-sessions-sqlx-store does.
 pub(crate) fn encode(record: &Record) -> session_store::Result<Vec<u8>> {
     rmp_serde::to_vec(record).map_err(|error| session_store::Error::Encode(error.to_string()))
+}
+
+/// Returns a session as it is read from its data: with the end that its row has, and its key, which a
+/// session that `PostgresStore` wrote has in the row alone. Returns `None` if the data can't be read.
+pub(crate) fn decode(data: &[u8], key: SessionKey, expiry: OffsetDateTime) -> Option<Record> {
+    let Ok(mut record) = rmp_serde::from_slice::<Record>(data) else {
+        static LOGGED: AtomicBool = AtomicBool::new(false);
+        if !LOGGED.swap(true, Ordering::Relaxed) {
+            tracing::error!(
+                "the data of a session can't be read; it counts as no session. Was it written by \
+                 another version? This is logged once"
+            );
+        }
+        return None;
+    };
+    record.expiry_date = expiry;
+    key.insert_into(&mut record.data);
+    Some(record)
 }

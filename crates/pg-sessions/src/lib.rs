@@ -23,6 +23,8 @@ mod sessions;
 
 mod store;
 
+mod memory;
+
 mod visit;
 
 mod layer;
@@ -30,6 +32,7 @@ mod layer;
 pub use info::{created, ends};
 pub use key::SessionKey;
 pub use layer::{SessionLayer, SessionService};
+pub use memory::MemorySessions;
 pub use request::{is_page_load, is_speculative};
 pub use sessions::{Sessions, StoredSession};
 pub use store::PostgresSessionStore;

@@ -1,13 +1,6 @@
 //! Sessions in PostgreSQL: the table and format of tower-sessions-sqlx-store, safe under concurrency.
 
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use sqlx::{PgPool, Row, postgres::PgRow};
@@ -20,7 +13,7 @@ use tower_sessions::{
 use crate::{
     database::{Database, describe},
     expiry::{TIMES, Times, Touches},
-    info::{encode, stamp},
+    info::{decode, encode, stamp},
     key::SessionKey,
     purge::delete_in_batches,
     schema::{Schema, Table},
@@ -222,24 +215,7 @@ impl Sessions for PostgresSessionStore {
 fn stored(row: &PgRow) -> sqlx::Result<StoredSession> {
     let data: Vec<u8> = row.try_get("data")?;
     let key = SessionKey(row.try_get("flash_key")?);
-    let record = match rmp_serde::from_slice::<Record>(&data) {
-        Ok(mut record) => {
-            record.expiry_date = row.try_get("expiry_date")?;
-            // A session that PostgresStore wrote has its key in the column alone.
-            key.insert_into(&mut record.data);
-            Some(record)
-        }
-        Err(_) => {
-            static LOGGED: AtomicBool = AtomicBool::new(false);
-            if !LOGGED.swap(true, Ordering::Relaxed) {
-                tracing::error!(
-                    "the data of a session can't be read; it counts as no session. Was it written by \
-                     another version? This is logged once"
-                );
-            }
-            None
-        }
-    };
+    let record = decode(&data, key, row.try_get("expiry_date")?);
     let times = Times::of(row)?;
     Ok(StoredSession {
         key,

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use flash_messages::{FlashMessage, FlashStore};
 
-use crate::support::{HTML, Result, Server, Visitor, database, note};
+use crate::support::{HTML, Place, Result, Server, Visitor, database, note};
 
+on_each_store!(a_call_brings_its_messages_in_a_header_whether_it_works_or_fails);
 /// Scenarios 9 and 24.
-#[tokio::test]
-async fn a_call_brings_its_messages_in_a_header_whether_it_works_or_fails() -> Result {
-    let server = Server::start().await?;
+async fn a_call_brings_its_messages_in_a_header_whether_it_works_or_fails(place: Place) -> Result {
+    let server = Server::start_in(place).await?;
     let visitor = Visitor::new(&server);
     for status in ["200", "500"] {
         let response = visitor
@@ -25,9 +25,11 @@ async fn a_call_brings_its_messages_in_a_header_whether_it_works_or_fails() -> R
     Ok(())
 }
 
-#[tokio::test]
-async fn what_the_browser_says_it_has_shown_is_deleted_with_its_next_request() -> Result {
-    let server = Server::start().await?;
+on_each_store!(what_the_browser_says_it_has_shown_is_deleted_with_its_next_request);
+async fn what_the_browser_says_it_has_shown_is_deleted_with_its_next_request(
+    place: Place,
+) -> Result {
+    let server = Server::start_in(place).await?;
     let visitor = Visitor::new(&server);
     let session = visitor.cookie().await?;
     visitor.page("/page").await?;
@@ -50,9 +52,9 @@ async fn what_the_browser_says_it_has_shown_is_deleted_with_its_next_request() -
     Ok(())
 }
 
-#[tokio::test]
-async fn one_visitor_can_not_delete_the_messages_of_another() -> Result {
-    let server = Server::start().await?;
+on_each_store!(one_visitor_can_not_delete_the_messages_of_another);
+async fn one_visitor_can_not_delete_the_messages_of_another(place: Place) -> Result {
+    let server = Server::start_in(place).await?;
     let (one, two) = (Visitor::new(&server), Visitor::new(&server));
     one.push("for one").await?;
     let note = note(&server).await?;
@@ -82,9 +84,11 @@ async fn a_response_that_got_lost_is_made_up_for_by_a_later_page() -> Result {
     Ok(())
 }
 
-#[tokio::test]
-async fn a_redirect_in_an_app_with_islands_leaves_the_message_to_the_next_page() -> Result {
-    let server = Server::start().await?;
+on_each_store!(a_redirect_in_an_app_with_islands_leaves_the_message_to_the_next_page);
+async fn a_redirect_in_an_app_with_islands_leaves_the_message_to_the_next_page(
+    place: Place,
+) -> Result {
+    let server = Server::start_in(place).await?;
     let visitor = Visitor::new(&server);
     let response = visitor.call("redirect=/page&text=hello", "islands").await?;
     assert!(!response.headers().contains_key("x-flash"));
@@ -92,18 +96,18 @@ async fn a_redirect_in_an_app_with_islands_leaves_the_message_to_the_next_page()
     Ok(())
 }
 
-#[tokio::test]
-async fn a_redirect_in_a_hydrated_app_carries_the_message() -> Result {
-    let server = Server::start().await?;
+on_each_store!(a_redirect_in_a_hydrated_app_carries_the_message);
+async fn a_redirect_in_a_hydrated_app_carries_the_message(place: Place) -> Result {
+    let server = Server::start_in(place).await?;
     let visitor = Visitor::new(&server);
     let response = visitor.call("redirect=/page&text=hello", "app").await?;
     assert_eq!(messages(&response)?[0].text, "hello");
     Ok(())
 }
 
-#[tokio::test]
-async fn what_does_not_fit_into_the_header_is_fetched_once() -> Result {
-    let server = Server::start().await?;
+on_each_store!(what_does_not_fit_into_the_header_is_fetched_once);
+async fn what_does_not_fit_into_the_header_is_fetched_once(place: Place) -> Result {
+    let server = Server::start_in(place).await?;
     let visitor = Visitor::new(&server);
     let text = "x".repeat(700);
     let response = visitor
@@ -131,9 +135,11 @@ async fn what_does_not_fit_into_the_header_is_fetched_once() -> Result {
     Ok(())
 }
 
-#[tokio::test]
-async fn a_call_whose_connection_ends_before_the_answer_gives_its_messages_back() -> Result {
-    let server = Server::start().await?;
+on_each_store!(a_call_whose_connection_ends_before_the_answer_gives_its_messages_back);
+async fn a_call_whose_connection_ends_before_the_answer_gives_its_messages_back(
+    place: Place,
+) -> Result {
+    let server = Server::start_in(place).await?;
     let visitor = Visitor::new(&server);
     visitor.push("0").await?;
     visitor.page("/page").await?;

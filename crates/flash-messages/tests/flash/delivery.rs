@@ -9,12 +9,12 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::support::{HTML, Result, Server, Visitor, database};
+use crate::support::{HTML, Place, Result, Server, Visitor, database};
 
+on_each_store!(a_pushed_message_is_shown_on_the_next_page_and_never_again);
 /// Scenario 1.
-#[tokio::test]
-async fn a_pushed_message_is_shown_on_the_next_page_and_never_again() -> Result {
-    let server = Server::start().await?;
+async fn a_pushed_message_is_shown_on_the_next_page_and_never_again(place: Place) -> Result {
+    let server = Server::start_in(place).await?;
     let visitor = Visitor::new(&server);
     let pushed = visitor.post("/push/success/hello").await?;
     assert_eq!(pushed.status(), 303);
@@ -37,10 +37,10 @@ async fn a_page_that_showed_a_message_is_not_stored_by_caches() -> Result {
     Ok(())
 }
 
+on_each_store!(requests_that_nobody_sees_leave_messages_alone);
 /// Scenario 5.
-#[tokio::test]
-async fn requests_that_nobody_sees_leave_messages_alone() -> Result {
-    let server = Server::start().await?;
+async fn requests_that_nobody_sees_leave_messages_alone(place: Place) -> Result {
+    let server = Server::start_in(place).await?;
     let visitor = Visitor::new(&server);
     visitor.push("hello").await?;
     visitor
@@ -65,10 +65,10 @@ async fn requests_that_nobody_sees_leave_messages_alone() -> Result {
     Ok(())
 }
 
+on_each_store!(a_page_that_fails_or_shows_nothing_keeps_messages_for_the_next);
 /// Scenario 7.
-#[tokio::test]
-async fn a_page_that_fails_or_shows_nothing_keeps_messages_for_the_next() -> Result {
-    let server = Server::start().await?;
+async fn a_page_that_fails_or_shows_nothing_keeps_messages_for_the_next(place: Place) -> Result {
+    let server = Server::start_in(place).await?;
     let visitor = Visitor::new(&server);
     visitor.push("one").await?;
     visitor.push("two").await?;
@@ -79,9 +79,9 @@ async fn a_page_that_fails_or_shows_nothing_keeps_messages_for_the_next() -> Res
     Ok(())
 }
 
-#[tokio::test]
-async fn a_page_that_is_not_found_shows_messages_too() -> Result {
-    let server = Server::start().await?;
+on_each_store!(a_page_that_is_not_found_shows_messages_too);
+async fn a_page_that_is_not_found_shows_messages_too(place: Place) -> Result {
+    let server = Server::start_in(place).await?;
     let visitor = Visitor::new(&server);
     visitor.push("hello").await?;
     let missing = visitor.get_with("/nowhere", &[HTML]).await?;
@@ -91,10 +91,10 @@ async fn a_page_that_is_not_found_shows_messages_too() -> Result {
     Ok(())
 }
 
+on_each_store!(redirects_that_each_add_a_message_lose_none_and_keep_the_order);
 /// Scenario 8.
-#[tokio::test]
-async fn redirects_that_each_add_a_message_lose_none_and_keep_the_order() -> Result {
-    let server = Server::start().await?;
+async fn redirects_that_each_add_a_message_lose_none_and_keep_the_order(place: Place) -> Result {
+    let server = Server::start_in(place).await?;
     let visitor = Visitor::new(&server);
     let first = visitor.post("/push/info/start").await?;
     drop(first);
@@ -106,10 +106,10 @@ async fn redirects_that_each_add_a_message_lose_none_and_keep_the_order() -> Res
     Ok(())
 }
 
+on_each_store!(a_message_pushed_while_the_page_streams_is_shown_by_the_next_page);
 /// Scenario 10.
-#[tokio::test]
-async fn a_message_pushed_while_the_page_streams_is_shown_by_the_next_page() -> Result {
-    let server = Server::start().await?;
+async fn a_message_pushed_while_the_page_streams_is_shown_by_the_next_page(place: Place) -> Result {
+    let server = Server::start_in(place).await?;
     let visitor = Visitor::new(&server);
     visitor.push("before").await?;
     let page = visitor.get_with("/streams", &[HTML]).await?.text().await?;
@@ -118,10 +118,10 @@ async fn a_message_pushed_while_the_page_streams_is_shown_by_the_next_page() -> 
     Ok(())
 }
 
+on_each_store!(a_first_visit_that_pushes_while_the_page_streams_is_told_so);
 /// Scenario 10: there is no way to give the browser a cookie any more.
-#[tokio::test]
-async fn a_first_visit_that_pushes_while_the_page_streams_is_told_so() -> Result {
-    let server = Server::start().await?;
+async fn a_first_visit_that_pushes_while_the_page_streams_is_told_so(place: Place) -> Result {
+    let server = Server::start_in(place).await?;
     let page = Visitor::new(&server)
         .get_with("/streams", &[HTML])
         .await?
@@ -132,10 +132,10 @@ async fn a_first_visit_that_pushes_while_the_page_streams_is_told_so() -> Result
     Ok(())
 }
 
+on_each_store!(a_connection_that_is_reset_loses_nothing);
 /// Scenario 6, at once.
-#[tokio::test]
-async fn a_connection_that_is_reset_loses_nothing() -> Result {
-    let server = Server::start().await?;
+async fn a_connection_that_is_reset_loses_nothing(place: Place) -> Result {
+    let server = Server::start_in(place).await?;
     let visitor = Visitor::new(&server);
     let cookie = visitor.cookie().await?;
     visitor.page("/page").await?;
@@ -149,10 +149,12 @@ async fn a_connection_that_is_reset_loses_nothing() -> Result {
     Ok(())
 }
 
+on_each_store!(a_connection_that_is_reset_while_the_page_is_rendered_loses_nothing);
 /// Scenario 6: the page is rendered slowly, so that every reset comes before the hand-over.
-#[tokio::test]
-async fn a_connection_that_is_reset_while_the_page_is_rendered_loses_nothing() -> Result {
-    let server = Server::start().await?;
+async fn a_connection_that_is_reset_while_the_page_is_rendered_loses_nothing(
+    place: Place,
+) -> Result {
+    let server = Server::start_in(place).await?;
     let visitor = Visitor::new(&server);
     let cookie = visitor.cookie().await?;
     visitor.page("/page").await?;
@@ -187,9 +189,9 @@ async fn a_reset_while_the_take_waits_for_a_locked_table_loses_nothing() -> Resu
     Ok(())
 }
 
-#[tokio::test]
-async fn a_streaming_page_that_is_reset_half_way_gives_its_messages_back() -> Result {
-    let server = Server::start().await?;
+on_each_store!(a_streaming_page_that_is_reset_half_way_gives_its_messages_back);
+async fn a_streaming_page_that_is_reset_half_way_gives_its_messages_back(place: Place) -> Result {
+    let server = Server::start_in(place).await?;
     let visitor = Visitor::new(&server);
     let cookie = visitor.cookie().await?;
     visitor.page("/page").await?;

@@ -2,7 +2,7 @@
 
 use sqlx::Executor;
 
-use crate::support::{HTML, Result, Server, Visitor};
+use crate::support::{HTML, Place, Result, Server, Visitor};
 
 /// What a page showed: the texts, and the ids as the form has them.
 async fn page(visitor: &Visitor) -> Result<(Vec<String>, Vec<i64>)> {
@@ -27,9 +27,9 @@ async fn pushed(server: &Server, texts: &[&str]) -> Result<(Visitor, Vec<i64>)> 
     Ok((visitor, ids))
 }
 
-#[tokio::test]
-async fn a_form_sent_twice_brings_the_others_back_once() -> Result {
-    let server = Server::start().await?;
+on_each_store!(a_form_sent_twice_brings_the_others_back_once);
+async fn a_form_sent_twice_brings_the_others_back_once(place: Place) -> Result {
+    let server = Server::start_in(place).await?;
     let (visitor, ids) = pushed(&server, &["a", "b"]).await?;
     for _ in 0..2 {
         visitor.post(&form(ids[0], &ids)).await?;
@@ -39,10 +39,12 @@ async fn a_form_sent_twice_brings_the_others_back_once() -> Result {
     Ok(())
 }
 
+on_each_store!(a_second_click_after_the_next_page_was_sent_brings_the_others_back_too);
 /// The browser has begun to load the page that the first click leads to.
-#[tokio::test]
-async fn a_second_click_after_the_next_page_was_sent_brings_the_others_back_too() -> Result {
-    let server = Server::start().await?;
+async fn a_second_click_after_the_next_page_was_sent_brings_the_others_back_too(
+    place: Place,
+) -> Result {
+    let server = Server::start_in(place).await?;
     let (visitor, ids) = pushed(&server, &["a", "b"]).await?;
     for _ in 0..3 {
         visitor.post(&form(ids[0], &ids)).await?;
@@ -53,9 +55,9 @@ async fn a_second_click_after_the_next_page_was_sent_brings_the_others_back_too(
     Ok(())
 }
 
-#[tokio::test]
-async fn forms_of_two_tabs_bring_each_tabs_messages_back() -> Result {
-    let server = Server::start().await?;
+on_each_store!(forms_of_two_tabs_bring_each_tabs_messages_back);
+async fn forms_of_two_tabs_bring_each_tabs_messages_back(place: Place) -> Result {
+    let server = Server::start_in(place).await?;
     let (visitor, one) = pushed(&server, &["a", "b"]).await?;
     for text in ["c", "d"] {
         visitor.push(text).await?;
@@ -88,9 +90,9 @@ async fn of_500_messages_the_dismissed_one_leaves_and_499_come_back() -> Result 
     Ok(())
 }
 
-#[tokio::test]
-async fn a_message_that_a_newer_one_with_its_key_replaced_stays_replaced() -> Result {
-    let server = Server::start().await?;
+on_each_store!(a_message_that_a_newer_one_with_its_key_replaced_stays_replaced);
+async fn a_message_that_a_newer_one_with_its_key_replaced_stays_replaced(place: Place) -> Result {
+    let server = Server::start_in(place).await?;
     let visitor = Visitor::new(&server);
     visitor.push("a").await?;
     visitor.post("/keyed/older").await?;
@@ -103,9 +105,9 @@ async fn a_message_that_a_newer_one_with_its_key_replaced_stays_replaced() -> Re
     Ok(())
 }
 
-#[tokio::test]
-async fn nobody_brings_back_the_messages_of_another() -> Result {
-    let server = Server::start().await?;
+on_each_store!(nobody_brings_back_the_messages_of_another);
+async fn nobody_brings_back_the_messages_of_another(place: Place) -> Result {
+    let server = Server::start_in(place).await?;
     let (visitor, ids) = pushed(&server, &["a", "b"]).await?;
     server.flash.flush().await;
     let other = Visitor::new(&server);
@@ -116,9 +118,9 @@ async fn nobody_brings_back_the_messages_of_another() -> Result {
     Ok(())
 }
 
-#[tokio::test]
-async fn a_dismissed_sticky_message_leaves_and_the_page_keeps_the_others() -> Result {
-    let server = Server::start().await?;
+on_each_store!(a_dismissed_sticky_message_leaves_and_the_page_keeps_the_others);
+async fn a_dismissed_sticky_message_leaves_and_the_page_keeps_the_others(place: Place) -> Result {
+    let server = Server::start_in(place).await?;
     let visitor = Visitor::new(&server);
     visitor.post("/sticky").await?;
     visitor.push("a").await?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use flash_messages::{FlashLayer, FlashStore, Level};
 use sqlx::Executor;
 
-use crate::support::{HTML, Result, Server, Visitor, database};
+use crate::support::{HTML, Place, Result, Server, Visitor, database};
 
 #[tokio::test]
 async fn a_full_session_lets_the_oldest_of_the_lowest_level_give_way() -> Result {
@@ -79,10 +79,10 @@ async fn messages_below_the_minimum_level_are_not_stored() -> Result {
     Ok(())
 }
 
+on_each_store!(bad_input_gets_a_clear_4xx_and_loses_nothing);
 /// Scenarios 20 and 22.
-#[tokio::test]
-async fn bad_input_gets_a_clear_4xx_and_loses_nothing() -> Result {
-    let server = Server::start().await?;
+async fn bad_input_gets_a_clear_4xx_and_loses_nothing(place: Place) -> Result {
+    let server = Server::start_in(place).await?;
     let visitor = Visitor::new(&server);
     visitor.push("kept").await?;
     for (path, status, reason) in [
@@ -103,9 +103,9 @@ async fn bad_input_gets_a_clear_4xx_and_loses_nothing() -> Result {
     Ok(())
 }
 
-#[tokio::test]
-async fn a_second_message_with_the_same_key_replaces_the_first() -> Result {
-    let server = Server::start().await?;
+on_each_store!(a_second_message_with_the_same_key_replaces_the_first);
+async fn a_second_message_with_the_same_key_replaces_the_first(place: Place) -> Result {
+    let server = Server::start_in(place).await?;
     let visitor = Visitor::new(&server);
     visitor.post("/keyed/queued").await?;
     visitor.push("other").await?;

@@ -1,6 +1,26 @@
 //! What the library promises, over real HTTP on a real PostgreSQL. The numbers of the scenarios are
 //! those of the table in ARCHITECTURE.md.
 
+/// Makes two tests of one: with the stores in PostgreSQL and in memory.
+macro_rules! on_each_store {
+    ($test:ident) => {
+        mod $test {
+            use crate::support::{Place, Result};
+
+            #[tokio::test]
+            async fn in_postgres() -> Result {
+                super::$test(Place::Postgres).await
+            }
+
+            #[tokio::test]
+            async fn in_memory() -> Result {
+                super::$test(Place::Memory).await
+            }
+        }
+    };
+}
+
+mod bodies;
 mod concurrency;
 mod crossing;
 mod delivery;
@@ -8,6 +28,7 @@ mod dismissal;
 mod hand_over;
 mod history;
 mod limits;
+mod login;
 mod notes;
 mod page_load;
 mod postgres;

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use flash_messages::FlashStore;
-
-use crate::support::{HTML, Result, Server, Visitor, database, note, texts};
+use crate::support::{HTML, Place, Result, Server, Visitor, note, texts};
 
 /// A server with a lease of a second, and a browser whose session has shown "first".
 struct Browser {
@@ -16,9 +14,8 @@ struct Browser {
 }
 
 impl Browser {
-    async fn start() -> Result<Self> {
-        let lease = |store: FlashStore| store.with_lease(Duration::from_secs(1));
-        let server = Server::start_with(&database().await?, lease).await?;
+    async fn start(place: Place) -> Result<Self> {
+        let server = Server::start_with_lease(place, Duration::from_secs(1)).await?;
         let visitor = Visitor::new(&server);
         let session = visitor.cookie().await?;
         let note = note(&server).await?;
@@ -48,9 +45,9 @@ impl Browser {
     }
 }
 
-#[tokio::test]
-async fn what_a_noted_page_showed_is_not_shown_again() -> Result {
-    let browser = Browser::start().await?;
+on_each_store!(what_a_noted_page_showed_is_not_shown_again);
+async fn what_a_noted_page_showed_is_not_shown_again(place: Place) -> Result {
+    let browser = Browser::start(place).await?;
     browser.visitor.push("hello").await?;
     assert_eq!(browser.page("/page", &browser.note).await?, ["hello"]);
     let note = note(&browser.server).await?;
@@ -60,10 +57,12 @@ async fn what_a_noted_page_showed_is_not_shown_again() -> Result {
     Ok(())
 }
 
+on_each_store!(what_a_page_without_a_note_showed_is_shown_again_when_the_lease_has_run_out);
 /// A proxy that buffers, a closed laptop: the page was written, and nobody saw it.
-#[tokio::test]
-async fn what_a_page_without_a_note_showed_is_shown_again_when_the_lease_has_run_out() -> Result {
-    let browser = Browser::start().await?;
+async fn what_a_page_without_a_note_showed_is_shown_again_when_the_lease_has_run_out(
+    place: Place,
+) -> Result {
+    let browser = Browser::start(place).await?;
     browser.visitor.push("hello").await?;
     assert_eq!(browser.page("/page", &browser.note).await?, ["hello"]);
     assert!(browser.page("/page", &browser.note).await?.is_empty());
@@ -72,10 +71,10 @@ async fn what_a_page_without_a_note_showed_is_shown_again_when_the_lease_has_run
     Ok(())
 }
 
+on_each_store!(a_browser_that_stopped_to_note_sees_a_message_twice_at_most);
 /// JavaScript was switched off, or the script does not load any more.
-#[tokio::test]
-async fn a_browser_that_stopped_to_note_sees_a_message_twice_at_most() -> Result {
-    let browser = Browser::start().await?;
+async fn a_browser_that_stopped_to_note_sees_a_message_twice_at_most(place: Place) -> Result {
+    let browser = Browser::start(place).await?;
     browser.visitor.push("hello").await?;
     let mut shown = 0;
     for _ in 0..3 {
@@ -87,9 +86,9 @@ async fn a_browser_that_stopped_to_note_sees_a_message_twice_at_most() -> Result
     Ok(())
 }
 
-#[tokio::test]
-async fn a_message_of_a_page_that_failed_does_not_count_as_shown() -> Result {
-    let browser = Browser::start().await?;
+on_each_store!(a_message_of_a_page_that_failed_does_not_count_as_shown);
+async fn a_message_of_a_page_that_failed_does_not_count_as_shown(place: Place) -> Result {
+    let browser = Browser::start(place).await?;
     browser.visitor.push("hello").await?;
     for _ in 0..3 {
         browser.page("/silent", &browser.note).await?;
@@ -100,9 +99,9 @@ async fn a_message_of_a_page_that_failed_does_not_count_as_shown() -> Result {
     Ok(())
 }
 
-#[tokio::test]
-async fn the_note_of_another_session_or_table_deletes_nothing() -> Result {
-    let browser = Browser::start().await?;
+on_each_store!(the_note_of_another_session_or_table_deletes_nothing);
+async fn the_note_of_another_session_or_table_deletes_nothing(place: Place) -> Result {
+    let browser = Browser::start(place).await?;
     browser.visitor.push("hello").await?;
     let note = note(&browser.server).await?;
     let (_, entries) = note.split_once('=').ok_or("a note")?;
@@ -111,9 +110,9 @@ async fn the_note_of_another_session_or_table_deletes_nothing() -> Result {
     Ok(())
 }
 
-#[tokio::test]
-async fn a_call_deletes_what_is_noted_and_tells_the_browser() -> Result {
-    let browser = Browser::start().await?;
+on_each_store!(a_call_deletes_what_is_noted_and_tells_the_browser);
+async fn a_call_deletes_what_is_noted_and_tells_the_browser(place: Place) -> Result {
+    let browser = Browser::start(place).await?;
     browser.visitor.push("hello").await?;
     browser.page("/page", &browser.note).await?;
     let note = note(&browser.server).await?;
@@ -132,7 +131,7 @@ async fn a_call_deletes_what_is_noted_and_tells_the_browser() -> Result {
 
 #[tokio::test]
 async fn a_message_that_is_asked_back_is_shown_though_it_was_noted() -> Result {
-    let browser = Browser::start().await?;
+    let browser = Browser::start(Place::Postgres).await?;
     for text in ["a", "b"] {
         browser.visitor.push(text).await?;
     }
@@ -160,10 +159,10 @@ async fn a_message_that_is_asked_back_is_shown_though_it_was_noted() -> Result {
     Ok(())
 }
 
+on_each_store!(eighty_notes_make_no_large_response);
 /// nginx refuses response headers over 4 KB.
-#[tokio::test]
-async fn eighty_notes_make_no_large_response() -> Result {
-    let browser = Browser::start().await?;
+async fn eighty_notes_make_no_large_response(place: Place) -> Result {
+    let browser = Browser::start(place).await?;
     browser.visitor.push("hello").await?;
     let entries: Vec<_> = (1..=80).map(|id| format!("{id}.mz5k")).collect();
     let (name, _) = browser.note.split_once('=').ok_or("a note")?;

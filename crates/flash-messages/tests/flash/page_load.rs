@@ -2,11 +2,11 @@
 
 use reqwest::Method;
 
-use crate::support::{HTML, Result, Server, Visitor, database, session_layer};
+use crate::support::{HTML, Place, Result, Server, Visitor, database, session_layer};
 
-#[tokio::test]
-async fn previews_and_frames_leave_messages_alone() -> Result {
-    let server = Server::start().await?;
+on_each_store!(previews_and_frames_leave_messages_alone);
+async fn previews_and_frames_leave_messages_alone(place: Place) -> Result {
+    let server = Server::start_in(place).await?;
     let visitor = Visitor::new(&server);
     visitor.push("hello").await?;
     for headers in [
@@ -22,11 +22,11 @@ async fn previews_and_frames_leave_messages_alone() -> Result {
     Ok(())
 }
 
+on_each_store!(navigations_that_look_unusual_show_messages);
 /// A service worker that passes a navigation on (w3c/ServiceWorker#1803), and a client that accepts
 /// anything.
-#[tokio::test]
-async fn navigations_that_look_unusual_show_messages() -> Result {
-    let server = Server::start().await?;
+async fn navigations_that_look_unusual_show_messages(place: Place) -> Result {
+    let server = Server::start_in(place).await?;
     let visitor = Visitor::new(&server);
     for headers in [
         [("sec-fetch-dest", "empty"), ("sec-fetch-mode", "navigate")],
@@ -65,9 +65,9 @@ async fn an_app_can_decide_which_requests_are_page_loads() -> Result {
     Ok(())
 }
 
-#[tokio::test]
-async fn a_get_that_nobody_sees_can_know_it_and_push_nothing() -> Result {
-    let server = Server::start().await?;
+on_each_store!(a_get_that_nobody_sees_can_know_it_and_push_nothing);
+async fn a_get_that_nobody_sees_can_know_it_and_push_nothing(place: Place) -> Result {
+    let server = Server::start_in(place).await?;
     let visitor = Visitor::new(&server);
     visitor.push("hello").await?;
     visitor.page("/page").await?;
@@ -82,9 +82,9 @@ async fn a_get_that_nobody_sees_can_know_it_and_push_nothing() -> Result {
     Ok(())
 }
 
-#[tokio::test]
-async fn messages_taken_after_the_head_wait_for_the_next_page() -> Result {
-    let server = Server::start().await?;
+on_each_store!(messages_taken_after_the_head_wait_for_the_next_page);
+async fn messages_taken_after_the_head_wait_for_the_next_page(place: Place) -> Result {
+    let server = Server::start_in(place).await?;
     let visitor = Visitor::new(&server);
     visitor.push("hello").await?;
     assert!(visitor.page("/late-take").await?.is_empty());

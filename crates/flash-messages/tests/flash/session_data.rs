@@ -2,11 +2,11 @@
 
 use sqlx::Executor;
 
-use crate::support::{Result, Server, Visitor};
+use crate::support::{Place, Result, Server, Visitor};
 
-#[tokio::test]
-async fn requests_at_once_that_change_different_keys_lose_none() -> Result {
-    let server = Server::start().await?;
+on_each_store!(requests_at_once_that_change_different_keys_lose_none);
+async fn requests_at_once_that_change_different_keys_lose_none(place: Place) -> Result {
+    let server = Server::start_in(place).await?;
     let visitor = Visitor::new(&server);
     visitor.push("begin").await?;
     let writes = ["a", "b", "c", "d"].map(|key| {
@@ -19,9 +19,9 @@ async fn requests_at_once_that_change_different_keys_lose_none() -> Result {
     Ok(())
 }
 
-#[tokio::test]
-async fn of_20_updates_of_one_key_at_once_none_is_lost() -> Result {
-    let server = Server::start().await?;
+on_each_store!(of_20_updates_of_one_key_at_once_none_is_lost);
+async fn of_20_updates_of_one_key_at_once_none_is_lost(place: Place) -> Result {
+    let server = Server::start_in(place).await?;
     let visitor = Visitor::new(&server);
     visitor.push("begin").await?;
     let counts = (0..20).map(|_| visitor.post("/count"));
@@ -34,9 +34,9 @@ async fn of_20_updates_of_one_key_at_once_none_is_lost() -> Result {
     Ok(())
 }
 
-#[tokio::test]
-async fn an_update_and_a_slow_write_of_another_key_both_survive() -> Result {
-    let server = Server::start().await?;
+on_each_store!(an_update_and_a_slow_write_of_another_key_both_survive);
+async fn an_update_and_a_slow_write_of_another_key_both_survive(place: Place) -> Result {
+    let server = Server::start_in(place).await?;
     let visitor = Visitor::new(&server);
     visitor.push("begin").await?;
     let quick = async {
@@ -49,9 +49,9 @@ async fn an_update_and_a_slow_write_of_another_key_both_survive() -> Result {
     Ok(())
 }
 
-#[tokio::test]
-async fn an_update_begins_a_session_on_a_first_visit() -> Result {
-    let server = Server::start().await?;
+on_each_store!(an_update_begins_a_session_on_a_first_visit);
+async fn an_update_begins_a_session_on_a_first_visit(place: Place) -> Result {
+    let server = Server::start_in(place).await?;
     let visitor = Visitor::new(&server);
     for expected in ["1", "2"] {
         assert_eq!(visitor.post("/count").await?.text().await?, expected);

@@ -2,12 +2,12 @@
 
 use sqlx::{Executor, postgres::PgPoolOptions};
 
-use crate::support::{HTML, Result, Server, Visitor, database};
+use crate::support::{HTML, Place, Result, Server, Visitor, database};
 
+on_each_store!(messages_survive_a_renewed_session_id);
 /// Scenario 11.
-#[tokio::test]
-async fn messages_survive_a_renewed_session_id() -> Result {
-    let server = Server::start().await?;
+async fn messages_survive_a_renewed_session_id(place: Place) -> Result {
+    let server = Server::start_in(place).await?;
     let visitor = Visitor::new(&server);
     visitor.push("before").await?;
     let login = visitor.post("/login").await?;
@@ -76,9 +76,9 @@ async fn a_push_with_the_cookie_of_a_dead_session_begins_a_new_one() -> Result {
     Ok(())
 }
 
-#[tokio::test]
-async fn messages_never_cross_sessions() -> Result {
-    let server = Server::start().await?;
+on_each_store!(messages_never_cross_sessions);
+async fn messages_never_cross_sessions(place: Place) -> Result {
+    let server = Server::start_in(place).await?;
     let (one, two) = (Visitor::new(&server), Visitor::new(&server));
     one.push("for one").await?;
     two.push("for two").await?;
@@ -152,10 +152,10 @@ async fn a_session_of_the_plain_postgres_store_gets_a_key_of_its_own() -> Result
     Ok(())
 }
 
+on_each_store!(a_renewed_id_logs_nobody_out);
 /// What a second tab sends while a login is under way comes with the old id.
-#[tokio::test]
-async fn a_renewed_id_logs_nobody_out() -> Result {
-    let server = Server::start().await?;
+async fn a_renewed_id_logs_nobody_out(place: Place) -> Result {
+    let server = Server::start_in(place).await?;
     let visitor = Visitor::new(&server);
     let cookie = visitor.cookie().await?;
     let (login, tab) = (visitor.clone(), visitor.apart(&cookie)?);
@@ -198,9 +198,9 @@ async fn a_renewal_whose_answer_fails_changes_nothing() -> Result {
     Ok(())
 }
 
-#[tokio::test]
-async fn a_push_into_a_session_that_ended_meanwhile_starts_another() -> Result {
-    let server = Server::start().await?;
+on_each_store!(a_push_into_a_session_that_ended_meanwhile_starts_another);
+async fn a_push_into_a_session_that_ended_meanwhile_starts_another(place: Place) -> Result {
+    let server = Server::start_in(place).await?;
     let visitor = Visitor::new(&server);
     visitor.post("/login").await?;
     let (late, tab) = (visitor.clone(), visitor.clone());
@@ -272,9 +272,9 @@ async fn a_logout_with_the_old_id_ends_the_renewed_session_too() -> Result {
     Ok(())
 }
 
-#[tokio::test]
-async fn a_logout_with_the_new_id_ends_the_old_one_too() -> Result {
-    let server = Server::start().await?;
+on_each_store!(a_logout_with_the_new_id_ends_the_old_one_too);
+async fn a_logout_with_the_new_id_ends_the_old_one_too(place: Place) -> Result {
+    let server = Server::start_in(place).await?;
     let visitor = Visitor::new(&server);
     let tab = visitor.apart(&visitor.cookie().await?)?;
     visitor.post("/write/a").await?;

@@ -14,8 +14,8 @@ use axum::{
     routing::{get, post},
 };
 use flash_messages::{
-    Flash, FlashError, FlashLayer, FlashListener, FlashMessage, FlashStore, PostgresSessionStore,
-    SessionLayer, Visit, with_connection,
+    Flash, FlashError, FlashLayer, FlashListener, FlashMessage, FlashStore, MemorySessions,
+    MemoryStore, PostgresSessionStore, SessionLayer, Visit, store::Limits, with_connection,
 };
 use sqlx::{Connection, Executor, PgConnection, PgPool, postgres::PgPoolOptions};
 use tokio::task::JoinHandle;
@@ -58,6 +58,13 @@ pub async fn pool(url: &str) -> Result<PgPool> {
         .await?)
 }
 
+/// Where sessions and messages are.
+#[derive(Clone, Copy)]
+pub enum Place {
+    Postgres,
+    Memory,
+}
+
 /// A server with a page that shows messages and some that do not, on a port of its own.
 pub struct Server {
     pub address: SocketAddr,
@@ -66,6 +73,8 @@ pub struct Server {
     pub flash: FlashLayer,
     /// The same, for requests without a network.
     pub app: Router,
+    /// The messages of a server in memory, whose `pool` and `store` are of no database then.
+    memory: Option<MemoryStore>,
     task: JoinHandle<()>,
 }
 
@@ -73,6 +82,44 @@ impl Server {
     /// On a fresh database.
     pub async fn start() -> Result<Self> {
         Self::start_with(&database().await?, |store| store).await
+    }
+
+    /// On fresh stores of this kind.
+    pub async fn start_in(place: Place) -> Result<Self> {
+        Self::start_with_lease(place, Limits::default().lease).await
+    }
+
+    /// On fresh stores of this kind, with leases of this time.
+    pub async fn start_with_lease(place: Place, lease: Duration) -> Result<Self> {
+        match place {
+            Place::Postgres => {
+                Self::start_with(&database().await?, |store| store.with_lease(lease)).await
+            }
+            Place::Memory => Self::start_in_memory(lease).await,
+        }
+    }
+
+    async fn start_in_memory(lease: Duration) -> Result<Self> {
+        let sessions = MemorySessions::default();
+        let memory = MemoryStore::new(&sessions).with_limits(Limits {
+            max_waiting: 1000,
+            lease,
+            ..Limits::default()
+        });
+        let flash = FlashLayer::new(memory.clone());
+        let layer = SessionLayer::new(sessions, cookie());
+        let app = routes().layer(flash.clone()).layer(layer);
+        let (address, task) = serve(app.clone()).await?;
+        let pool = PgPool::connect_lazy("postgres://localhost/none")?;
+        Ok(Self {
+            address,
+            store: FlashStore::new(&PostgresSessionStore::new(pool.clone())),
+            pool,
+            flash,
+            app,
+            memory: Some(memory),
+            task,
+        })
     }
 
     /// On a given database, with settings of the store.
@@ -108,18 +155,14 @@ impl Server {
         store.migrate().await?;
         let flash = FlashLayer::new(store.clone());
         let app = layers(routes().layer(flash.clone()), session_store);
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-        let address = listener.local_addr()?;
-        let served = app.clone();
-        let task = tokio::spawn(async move {
-            axum::serve(listener, served).await.expect("it serves");
-        });
+        let (address, task) = serve(app.clone()).await?;
         Ok(Self {
             address,
             pool,
             store,
             flash,
             app,
+            memory: None,
             task,
         })
     }
@@ -158,6 +201,9 @@ impl Server {
     /// The number of messages that are to be shown, now or later. What was shown and can be asked back
     /// does not count.
     pub async fn stored(&self) -> Result<i64> {
+        if let Some(memory) = &self.memory {
+            return Ok(memory.messages().len() as i64);
+        }
         let sql =
             "select count(*) from flash_message where leased_until is distinct from 'infinity'";
         Ok(sqlx::query_scalar(sql).fetch_one(&self.pool).await?)
@@ -182,6 +228,16 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.task.abort();
     }
+}
+
+/// Serves on a port of its own, without a [`FlashListener`].
+pub async fn serve(app: Router) -> Result<(SocketAddr, JoinHandle<()>)> {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    let task = tokio::spawn(async move {
+        axum::serve(listener, app).await.expect("it serves");
+    });
+    Ok((address, task))
 }
 
 /// With a plain cookie.
@@ -520,6 +576,11 @@ pub const HTML: (&str, &str) = ("accept", "text/html,application/xhtml+xml,*/*;q
 
 impl Visitor {
     pub fn new(server: &Server) -> Self {
+        Self::of(server.address)
+    }
+
+    /// A browser at this address.
+    pub fn of(address: SocketAddr) -> Self {
         let client = reqwest::Client::builder()
             .cookie_store(true)
             .redirect(reqwest::redirect::Policy::none())
@@ -527,7 +588,7 @@ impl Visitor {
             .expect("a client");
         Self {
             client,
-            base: format!("http://{}", server.address),
+            base: format!("http://{address}"),
         }
     }
 
@@ -624,8 +685,15 @@ pub fn texts(html: &str) -> Vec<String> {
 
 /// The cookie of a browser that has shown all messages that are stored, which are of one session.
 pub async fn note(server: &Server) -> Result<String> {
-    let sql = "select left(flash_key::text, 8), id from flash_message order by id";
-    let rows: Vec<(String, i64)> = sqlx::query_as(sql).fetch_all(&server.pool).await?;
+    let rows: Vec<(String, i64)> = match &server.memory {
+        Some(memory) => (memory.messages().iter())
+            .map(|message| (message.scope.to_string(), message.id))
+            .collect(),
+        None => {
+            let sql = "select left(flash_key::text, 8), id from flash_message order by id";
+            sqlx::query_as(sql).fetch_all(&server.pool).await?
+        }
+    };
     let scope = &rows.first().ok_or("no message is stored")?.0;
     let entries: Vec<_> = rows.iter().map(|(_, id)| format!("{id}.mz5k")).collect();
     Ok(format!("flash-{scope}={}", entries.join("-")))

@@ -1,0 +1,352 @@
+//! The store in memory, for tests and first steps: messages end with the process.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use pg_sessions::{MemorySessions, SessionKey, expiry::Times};
+use time::OffsetDateTime;
+use tower_sessions::session::Id;
+
+use crate::{
+    error::FlashError,
+    lease::{Lease, Leased, Leases, Shown, scope_of},
+    message::FlashMessage,
+    store::{Acknowledged, Limits, MessageStore, Note, Owner, Stored, Taken},
+};
+
+/// Messages in the memory of this process, with the same promises as
+/// [`FlashStore`](crate::FlashStore). For tests, and for an app without a database.
+///
+/// ```
+/// use flash_messages::{FlashLayer, MemorySessions, MemoryStore};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let sessions = MemorySessions::default();
+/// let flash = FlashLayer::new(MemoryStore::new(&sessions));
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct MemoryStore {
+    sessions: MemorySessions,
+    table: Arc<Table>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    limits: Limits,
+    rows: Mutex<Rows>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Rows {
+    last_id: i64,
+    /// Of each session, in the order of their pushes.
+    of: HashMap<SessionKey, Vec<Row>>,
+}
+
+#[derive(Clone, Debug)]
+struct Row {
+    message: FlashMessage,
+    state: State,
+    expires: OffsetDateTime,
+    /// How many pages have taken it.
+    takes: i16,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum State {
+    Waiting,
+    LeasedUntil(OffsetDateTime),
+    /// It was shown, and can be asked back.
+    Shown,
+}
+
+/// How long a message that was shown among others can be asked back.
+const UNDO: Duration = Duration::from_secs(3 * 60);
+
+impl MemoryStore {
+    /// No message yet, of these sessions, with the defaults of [`Limits`].
+    pub fn new(sessions: &MemorySessions) -> Self {
+        Self {
+            sessions: sessions.clone(),
+            table: Arc::default(),
+        }
+    }
+
+    /// With other limits, and no message yet.
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        let rows = Mutex::default();
+        self.table = Arc::new(Table { limits, rows });
+        self
+    }
+
+    /// Pushes a message without a request, from a job say. Returns the message's id; none below the
+    /// minimum level.
+    ///
+    /// # Errors
+    /// As [`Flash::push`](crate::Flash::push).
+    pub async fn push(
+        &self,
+        key: SessionKey,
+        message: FlashMessage,
+    ) -> Result<Option<i64>, FlashError> {
+        if !self.limits().accept(&message)? {
+            return Ok(None);
+        }
+        let stored = self.store(Owner::Key(key), &message, false).await?;
+        Ok(stored.map(|stored| stored.id))
+    }
+
+    /// Returns the messages that are to be shown, now or later, of all sessions.
+    pub fn messages(&self) -> Vec<FlashMessage> {
+        let rows = self.table.rows();
+        let mut messages: Vec<_> = (rows.of.iter())
+            .flat_map(|(key, rows)| rows.iter().map(move |row| (*key, row)))
+            .filter(|(_, row)| row.is_alive() && row.state != State::Shown)
+            .map(|(key, row)| row.message_of(key))
+            .collect();
+        messages.sort_by_key(|message| message.id);
+        messages
+    }
+
+    fn owner(&self, owner: Owner) -> Option<(SessionKey, Option<Times>)> {
+        match owner {
+            Owner::Session(id) => {
+                let (key, times) = self.sessions.find(&id)?;
+                Some((key, Some(times)))
+            }
+            Owner::Key(key) => Some((key, None)),
+        }
+    }
+}
+
+impl Table {
+    fn rows(&self) -> MutexGuard<'_, Rows> {
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lease_end(&self) -> OffsetDateTime {
+        OffsetDateTime::now_utc() + self.limits.lease
+    }
+}
+
+impl Rows {
+    /// The rows of a session, without what has expired.
+    fn of(&mut self, key: SessionKey) -> &mut Vec<Row> {
+        let rows = self.of.entry(key).or_default();
+        rows.retain(Row::is_alive);
+        rows
+    }
+
+    fn leased(&mut self, key: SessionKey, id: i64, until: OffsetDateTime) -> Option<&mut Row> {
+        let is_leased =
+            |row: &&mut Row| row.message.id == id && row.state == State::LeasedUntil(until);
+        self.of.get_mut(&key)?.iter_mut().find(is_leased)
+    }
+}
+
+impl Row {
+    fn is_alive(&self) -> bool {
+        self.expires > OffsetDateTime::now_utc()
+    }
+
+    /// Returns whether a page can take it.
+    fn waits(&self) -> bool {
+        match self.state {
+            State::Waiting => true,
+            State::LeasedUntil(until) => until < OffsetDateTime::now_utc(),
+            State::Shown => false,
+        }
+    }
+
+    fn message_of(&self, key: SessionKey) -> FlashMessage {
+        FlashMessage {
+            scope: scope_of(key),
+            ..self.message.clone()
+        }
+    }
+}
+
+#[async_trait]
+impl MessageStore for MemoryStore {
+    fn sessions(&self) -> &str {
+        pg_sessions::Sessions::name(&self.sessions)
+    }
+
+    fn limits(&self) -> &Limits {
+        &self.table.limits
+    }
+
+    async fn store(
+        &self,
+        owner: Owner,
+        message: &FlashMessage,
+        leased: bool,
+    ) -> Result<Option<Stored>, FlashError> {
+        let Some((key, times)) = self.owner(owner) else {
+            return Ok(None);
+        };
+        let limits = &self.table.limits;
+        let mut all = self.table.rows();
+        // What has expired leaves.
+        all.of.retain(|_, rows| rows.iter().any(Row::is_alive));
+        let rows = all.of(key);
+        let replaces = |row: &Row| message.key.is_some() && row.message.key == message.key;
+        let waiting = rows.iter().filter(|row| row.waits() && !replaces(row));
+        let surplus = (waiting.clone().count() + 1).saturating_sub(limits.max_waiting as usize);
+        // The oldest of the lowest level give way.
+        let mut lesser: Vec<_> = waiting
+            .filter(|row| row.message.level.rank() <= message.level.rank())
+            .map(|row| (row.message.level.rank(), row.message.id))
+            .collect();
+        if lesser.len() < surplus {
+            let limit = limits.max_waiting;
+            return Err(FlashError::Full { limit });
+        }
+        lesser.sort();
+        lesser.truncate(surplus);
+        rows.retain(|row| !replaces(row) && lesser.iter().all(|(_, id)| *id != row.message.id));
+        all.last_id += 1;
+        let id = all.last_id;
+        let mut lease = Lease::new(self.table.clone(), key);
+        let mut state = State::Waiting;
+        if leased {
+            let until = self.table.lease_end();
+            state = State::LeasedUntil(until);
+            lease.push(Leased {
+                id,
+                until,
+                takes: 0,
+            });
+        }
+        let message = FlashMessage {
+            id,
+            ..message.clone()
+        };
+        all.of(key).push(Row {
+            message,
+            state,
+            expires: OffsetDateTime::now_utc() + limits.expiry,
+            takes: 0,
+        });
+        Ok(Some(Stored {
+            key,
+            id,
+            lease,
+            times,
+        }))
+    }
+
+    async fn take(&self, session: Id, notes: Vec<Note>) -> Result<Taken, FlashError> {
+        let Some((key, times)) = self.sessions.find(&session) else {
+            return Ok(Taken::default());
+        };
+        let scope = scope_of(key).to_string();
+        let ours = notes.iter().filter(|note| note.scope == scope);
+        let noted: Vec<_> = ours.flat_map(|note| note.ids()).collect();
+        let mut all = self.table.rows();
+        let rows = all.of(key);
+        rows.retain(|row| row.message.sticky || !noted.contains(&row.message.id));
+        let mut taken = Taken {
+            messages: Vec::new(),
+            lease: Lease::new(self.table.clone(), key),
+            times: Some(times),
+        };
+        for row in rows.iter_mut() {
+            if !row.message.sticky {
+                if !row.waits() {
+                    continue;
+                }
+                let until = self.table.lease_end();
+                row.state = State::LeasedUntil(until);
+                row.takes += 1;
+                let (id, takes) = (row.message.id, row.takes);
+                taken.lease.push(Leased { id, until, takes });
+            }
+            taken.messages.push(row.message_of(key));
+        }
+        Ok(taken)
+    }
+
+    async fn delete_shown(&self, shown: &[Shown]) -> Result<(), FlashError> {
+        let mut all = self.table.rows();
+        for shown in shown {
+            if let Some(row) = all.leased(shown.key, shown.id, shown.until) {
+                row.state = State::Shown;
+                let now = OffsetDateTime::now_utc();
+                row.expires = if shown.undoable {
+                    row.expires.min(now + UNDO)
+                } else {
+                    now
+                };
+            }
+        }
+        Ok(())
+    }
+
+    async fn delete_acknowledged(&self, messages: &[Acknowledged]) -> Result<(), FlashError> {
+        let mut all = self.table.rows();
+        for noted in messages {
+            if let Some((key, _)) = self.sessions.find(&noted.session)
+                && scope_of(key).to_string() == noted.scope
+            {
+                (all.of(key)).retain(|row| row.message.sticky || row.message.id != noted.id);
+            }
+        }
+        Ok(())
+    }
+
+    async fn dismiss(
+        &self,
+        session: Id,
+        dismissed: &[i64],
+        asked_back: &[i64],
+    ) -> Result<(), FlashError> {
+        let Some((key, _)) = self.sessions.find(&session) else {
+            return Ok(());
+        };
+        let mut all = self.table.rows();
+        let rows = all.of(key);
+        rows.retain(|row| !dismissed.contains(&row.message.id));
+        for row in rows.iter_mut() {
+            if asked_back.contains(&row.message.id) {
+                if row.state == State::Shown {
+                    row.expires = OffsetDateTime::now_utc() + self.table.limits.expiry;
+                }
+                row.state = State::Waiting;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Leases for Table {
+    async fn give_back(&self, key: SessionKey, rows: &[Leased]) -> Result<(), FlashError> {
+        let mut all = self.rows();
+        for held in rows {
+            if let Some(row) = all.leased(key, held.id, held.until) {
+                row.state = State::Waiting;
+                row.takes = (row.takes - 1).max(0);
+            }
+        }
+        Ok(())
+    }
+
+    async fn renew(&self, key: SessionKey, rows: &[Leased]) -> Result<Vec<Leased>, FlashError> {
+        let mut all = self.rows();
+        let mut renewed = Vec::new();
+        for held in rows {
+            if let Some(row) = all.leased(key, held.id, held.until) {
+                let until = self.lease_end();
+                row.state = State::LeasedUntil(until);
+                renewed.push(Leased { until, ..*held });
+            }
+        }
+        Ok(renewed)
+    }
+}

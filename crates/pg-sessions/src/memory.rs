@@ -1,0 +1,195 @@
+//! Sessions in memory, for tests and first steps: they end with the process.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use time::OffsetDateTime;
+use tower_sessions::{
+    session::{Id, Record},
+    session_store::Result,
+};
+
+use crate::{
+    expiry::Times,
+    info::{decode, encode, stamp},
+    key::SessionKey,
+    sessions::{Sessions, StoredSession},
+};
+
+/// Sessions in the memory of this process, with the same promises as
+/// [`PostgresSessionStore`](crate::PostgresSessionStore). For tests, and for an app without a database.
+#[derive(Clone, Debug)]
+pub struct MemorySessions(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    name: String,
+    idle_expiry: Option<Duration>,
+    rows: Mutex<HashMap<Id, Row>>,
+}
+
+#[derive(Debug)]
+struct Row {
+    key: SessionKey,
+    data: Vec<u8>,
+    /// When it ends unless it is used.
+    expires: OffsetDateTime,
+    /// When it ends at the latest.
+    ends: Option<OffsetDateTime>,
+    /// Whether the session has got another id.
+    renewed: bool,
+}
+
+/// How long a renewed id can read.
+const GRACE: Duration = Duration::from_secs(10);
+
+impl Default for MemorySessions {
+    fn default() -> Self {
+        Self::new(None)
+    }
+}
+
+impl MemorySessions {
+    /// No session yet. With an idle expiry, a session ends after so long without a page load, a call
+    /// or a form.
+    pub fn new(idle_expiry: Option<Duration>) -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::new(Shared {
+            name: format!("memory {number}"),
+            idle_expiry,
+            rows: Mutex::default(),
+        }))
+    }
+
+    /// Returns the key of a session and when it ends, if it is alive.
+    pub fn find(&self, id: &Id) -> Option<(SessionKey, Times)> {
+        let rows = self.rows();
+        let row = rows.get(id).filter(|row| row.is_alive())?;
+        Some((row.key, row.times()))
+    }
+
+    fn rows(&self) -> MutexGuard<'_, HashMap<Id, Row>> {
+        self.0.rows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Stores a session under a new id. What has expired leaves.
+    fn insert_into(
+        &self,
+        rows: &mut HashMap<Id, Row>,
+        record: &mut Record,
+        key: SessionKey,
+    ) -> Result<Vec<u8>> {
+        rows.retain(|_, row| row.is_alive());
+        record.id = Id::default();
+        let data = encode(record)?;
+        let ends = self.0.idle_expiry.map(|_| record.expiry_date);
+        let row = Row {
+            key,
+            data: data.clone(),
+            expires: self.end(record.expiry_date, ends),
+            ends,
+            renewed: false,
+        };
+        rows.insert(record.id, row);
+        Ok(data)
+    }
+
+    /// Returns when a session ends that is used now.
+    fn end(&self, expiry: OffsetDateTime, ends: Option<OffsetDateTime>) -> OffsetDateTime {
+        let idle_end = (self.0.idle_expiry).map(|idle| OffsetDateTime::now_utc() + idle);
+        [idle_end, ends]
+            .into_iter()
+            .flatten()
+            .fold(expiry, Ord::min)
+    }
+}
+
+impl Row {
+    fn is_alive(&self) -> bool {
+        self.expires > OffsetDateTime::now_utc()
+    }
+
+    fn times(&self) -> Times {
+        let left = |end: OffsetDateTime| (end - OffsetDateTime::now_utc()).as_seconds_f64();
+        Times {
+            idle_left: left(self.expires),
+            left: self.ends.map(left),
+            renewed: self.renewed,
+        }
+    }
+}
+
+#[async_trait]
+impl Sessions for MemorySessions {
+    fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    async fn read(&self, id: &Id) -> Result<Option<StoredSession>> {
+        let rows = self.rows();
+        let Some(row) = rows.get(id).filter(|row| row.is_alive()) else {
+            return Ok(None);
+        };
+        Ok(Some(StoredSession {
+            key: row.key,
+            data: row.data.clone(),
+            times: row.times(),
+            record: decode(&row.data, row.key, row.expires),
+        }))
+    }
+
+    async fn insert(&self, record: &mut Record) -> Result<Vec<u8>> {
+        let key = stamp(record, self.0.idle_expiry);
+        self.insert_into(&mut self.rows(), record, key)
+    }
+
+    async fn renew(&self, record: &mut Record, old: &Id) -> Result<Option<Vec<u8>>> {
+        let key = stamp(record, self.0.idle_expiry);
+        let mut rows = self.rows();
+        let Some(row) = (rows.get_mut(old)).filter(|row| row.is_alive() && !row.renewed) else {
+            return Ok(None);
+        };
+        row.renewed = true;
+        row.expires = row.expires.min(OffsetDateTime::now_utc() + GRACE);
+        self.insert_into(&mut rows, record, key).map(Some)
+    }
+
+    async fn replace(&self, record: &Record, data: &[u8], expected: Option<&[u8]>) -> Result<bool> {
+        let mut rows = self.rows();
+        let is_expected = |row: &&mut Row| expected.is_none_or(|expected| row.data == expected);
+        let row = (rows.get_mut(&record.id)).filter(|row| !row.renewed);
+        let Some(row) = row.filter(is_expected) else {
+            return Ok(false);
+        };
+        row.data = data.to_vec();
+        row.ends = row.ends.map(|ends| ends.min(record.expiry_date));
+        row.expires = self.end(record.expiry_date, row.ends);
+        row.key = SessionKey::in_data(&record.data).unwrap_or(row.key);
+        Ok(true)
+    }
+
+    async fn end(&self, id: &Id) -> Result<()> {
+        let mut rows = self.rows();
+        if let Some(key) = rows.get(id).map(|row| row.key) {
+            rows.retain(|_, row| row.key != key);
+        }
+        Ok(())
+    }
+
+    fn touch(&self, id: Id, times: Times) {
+        if self.0.idle_expiry.is_some_and(|idle| times.are_due(idle))
+            && let Some(row) =
+                (self.rows().get_mut(&id)).filter(|row| row.is_alive() && !row.renewed)
+        {
+            row.expires = self.end(row.ends.unwrap_or(row.expires), row.ends);
+        }
+    }
+}
