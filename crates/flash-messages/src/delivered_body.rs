@@ -12,7 +12,7 @@ use std::{
 use axum::body::Body;
 use bytes::Bytes;
 use futures::task::AtomicWaker;
-use http::{Response, Version, header};
+use http::{Request, Response, Version, header};
 use http_body::{Frame, SizeHint};
 
 use crate::{
@@ -40,22 +40,41 @@ enum Way {
     /// Nobody tells. hyper drops each part after it was written; the body waits for that before its
     /// end.
     Watched(Watched),
+    /// The request came through no network, as in the test of an app: whoever reads the body keeps its
+    /// parts.
+    Read,
+}
+
+/// Where a request came from.
+pub(crate) struct Origin {
+    /// There when a [`FlashListener`](crate::FlashListener) accepted it.
+    connection: Option<Connection>,
+    version: Version,
+    is_network: bool,
+}
+
+impl Origin {
+    /// A request from a network names its host (RFC 9112, 3.2; RFC 9113, 8.3.1); one that a test makes
+    /// seldom does.
+    pub fn of<B>(request: &Request<B>) -> Self {
+        Self {
+            connection: request.extensions().get().cloned(),
+            version: request.version(),
+            is_network: request.headers().contains_key(header::HOST)
+                || request.uri().authority().is_some(),
+        }
+    }
 }
 
 impl DeliveredBody {
-    /// Wraps the body of a page. `connection` is there when a
-    /// [`FlashListener`](crate::FlashListener) accepted it.
-    pub fn wrap(
-        mut response: Response<Body>,
-        page: HandOver,
-        connection: Option<Connection>,
-        version: Version,
-    ) -> Response<Body> {
-        let way = match connection {
+    /// Wraps the body of a page.
+    pub fn wrap(mut response: Response<Body>, page: HandOver, origin: Origin) -> Response<Body> {
+        let way = match origin.connection {
             Some(connection) => Way::Told {
                 connection,
-                tokens: (version == Version::HTTP_2).then(Written::default),
+                tokens: (origin.version == Version::HTTP_2).then(Written::default),
             },
+            None if !origin.is_network => Way::Read,
             None => {
                 // With a known length hyper drops the body before its end is polled.
                 response.headers_mut().remove(header::CONTENT_LENGTH);
@@ -101,19 +120,30 @@ impl http_body::Body for DeliveredBody {
                 Poll::Ready(frame)
             }
             Way::Watched(watched) => watched.poll_frame(this.inner, this.page, cx),
+            Way::Read => {
+                let frame = ready!(this.inner.as_mut().poll_frame(cx));
+                let failed = matches!(frame, Some(Err(_)));
+                if (frame.is_none() || this.inner.is_end_stream())
+                    && !failed
+                    && let Some(page) = this.page.take()
+                {
+                    page.done();
+                }
+                Poll::Ready(frame)
+            }
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self.way {
-            Way::Told { .. } => self.inner.is_end_stream(),
+            Way::Told { .. } | Way::Read => self.inner.is_end_stream(),
             Way::Watched(_) => false,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self.way {
-            Way::Told { .. } => self.inner.size_hint(),
+            Way::Told { .. } | Way::Read => self.inner.size_hint(),
             Way::Watched(_) => SizeHint::default(),
         }
     }

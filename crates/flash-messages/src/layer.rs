@@ -24,9 +24,9 @@ use tower_sessions::Session;
 
 use crate::{
     clerk::Clerk,
+    delivered_body::Origin,
     error::FlashError,
     flash::{Carried, Flash},
-    listener::Connection,
     request::{Kind, notes},
     settle::Holding,
     store::MessageStore,
@@ -202,8 +202,7 @@ where
             let session = visit
                 .as_ref()
                 .and(request.extensions().get::<Session>().cloned());
-            let connection = request.extensions().get::<Connection>().cloned();
-            let version = request.version();
+            let origin = Origin::of(&request);
             let flash = Flash::new(
                 layer.0.store.clone(),
                 session,
@@ -226,7 +225,7 @@ where
             };
             // For tests of handlers, see the module `testing`.
             response.extensions_mut().insert(flash);
-            Ok(holding.settle(response, connection, version).await)
+            Ok(holding.settle(response, origin).await)
         })
     }
 }

@@ -7,7 +7,7 @@ use pg_sessions::SessionKey;
 use time::OffsetDateTime;
 use tokio::task::JoinHandle;
 
-use crate::{error::FlashError, message::Scope};
+use crate::{error::FlashError, message::Scope, request::MAX_IDS};
 
 /// What a lease asks of the store that it comes from.
 #[async_trait]
@@ -69,6 +69,11 @@ impl Lease {
     /// Adds a message that the store has leased.
     pub fn push(&mut self, row: Leased) {
         self.rows.push(row);
+    }
+
+    /// Whether the browser's note has room for all of them.
+    pub(crate) fn fits_a_note(&self) -> bool {
+        self.rows.len() <= MAX_IDS
     }
 
     pub(crate) fn is_empty(&self) -> bool {

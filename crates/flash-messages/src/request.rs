@@ -60,7 +60,7 @@ impl Note {
 
 /// How many cookies are read at most, and how many ids in one.
 const MAX_NOTES: usize = 4;
-const MAX_IDS: usize = 40;
+pub const MAX_IDS: usize = 40;
 
 /// The browser's notes: of this session, and perhaps of others.
 pub fn notes(headers: &HeaderMap) -> Vec<Note> {

@@ -1,17 +1,16 @@
 //! What becomes of a response's leases: shown, left to the browser, or given back.
 
 use axum::body::Body;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use pg_sessions::caching::never_store;
 use tower_sessions::{Session, session::Id};
 
 use crate::{
     clerk::{Clerk, HandOver},
     crossing::cross,
-    delivered_body::DeliveredBody,
+    delivered_body::{DeliveredBody, Origin},
     flash::{Carried, Flash},
     lease::Lease,
-    listener::Connection,
     request::{Kind, Note},
     store::Acknowledged,
     wire::{NOTED_HEADER, REDIRECT_HEADER, SHOWN_COOKIE},
@@ -33,12 +32,7 @@ impl Drop for Holding {
 
 impl Holding {
     /// Decides what becomes of the request's leases, by its response.
-    pub async fn settle(
-        self,
-        mut response: Response<Body>,
-        connection: Option<Connection>,
-        version: Version,
-    ) -> Response<Body> {
+    pub async fn settle(self, mut response: Response<Body>, origin: Origin) -> Response<Body> {
         let Carried {
             kind,
             notes,
@@ -51,17 +45,18 @@ impl Holding {
             never_store(response.headers_mut());
             let mut taken = settled.taken;
             self.renew(&mut taken).await;
-            if *kind == Kind::Take {
+            if *kind == Kind::Take && taken.fits_a_note() {
                 taken.leave_to_client();
             } else if !taken.is_empty() {
                 let scope = taken.scope().map(|scope| scope.to_string());
+                let is_noted = notes.iter().any(|note| Some(&note.scope) == scope.as_ref());
                 let page = HandOver {
-                    acknowledges: notes.iter().any(|note| Some(&note.scope) == scope.as_ref()),
+                    acknowledges: is_noted && taken.fits_a_note(),
                     lease: taken,
                     undoable: settled.undoable,
                     clerk: self.clerk.clone(),
                 };
-                response = DeliveredBody::wrap(response, page, connection, version);
+                response = DeliveredBody::wrap(response, page, origin);
             }
         } else {
             settled.taken.give_back().await;

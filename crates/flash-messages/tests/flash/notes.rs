@@ -188,3 +188,18 @@ async fn eighty_notes_make_no_large_response(place: Place) -> Result {
     assert!(bytes(&call) < 3000, "{}", bytes(&call));
     Ok(())
 }
+
+on_each_store!(of_more_messages_than_a_note_holds_none_is_shown_again);
+/// The note holds 40 ids.
+async fn of_more_messages_than_a_note_holds_none_is_shown_again(place: Place) -> Result {
+    let browser = Browser::start(place).await?;
+    for number in 0..45 {
+        browser.visitor.push(&number.to_string()).await?;
+    }
+    assert_eq!(browser.page("/page", &browser.note).await?.len(), 45);
+    // The response is read before the server's last flush has returned.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    browser.lease_runs_out().await;
+    assert!(browser.page("/page", &browser.note).await?.is_empty());
+    Ok(())
+}

@@ -41,3 +41,22 @@ async fn a_message_that_is_not_shown_fails_the_assertion() {
     let response = server.app.clone().oneshot(page).await.expect("a response");
     assert_shown(&response, [FlashMessage::success("hello")]);
 }
+
+/// A test that calls the router keeps what it reads.
+#[tokio::test]
+async fn the_body_of_a_page_can_be_read_without_a_network() -> Result {
+    let server = Server::start().await?;
+    let push = Request::post("/push/success/hello").body(Body::empty())?;
+    let response = server.app.clone().oneshot(push).await?;
+    let cookie = response.headers()["set-cookie"].clone();
+    for path in ["/large", "/large-stream"] {
+        let page = Request::get(path).header("cookie", &cookie);
+        let page = page.header(HTML.0, HTML.1).body(Body::empty())?;
+        let response = server.app.clone().oneshot(page).await?;
+        let body = axum::body::to_bytes(response.into_body(), 1 << 20);
+        tokio::time::timeout(std::time::Duration::from_secs(5), body).await??;
+    }
+    server.flash.flush().await;
+    assert_eq!(server.stored().await?, 0);
+    Ok(())
+}
