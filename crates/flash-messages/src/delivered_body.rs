@@ -37,11 +37,11 @@ enum Way {
         connection: Connection,
         tokens: Option<Written>,
     },
-    /// Nobody tells. hyper drops each part after it was written; the body waits for that before its
+    /// The connection does not tell. hyper drops each part after it was written; the body waits for that before its
     /// end.
     Watched(Watched),
-    /// The request came through no network, as in the test of an app: whoever reads the body keeps its
-    /// parts.
+    /// The request came through no network, as in the test of an app. The test may keep the parts that
+    /// it reads.
     Read,
 }
 

@@ -130,8 +130,8 @@ impl FlashStore {
         &mut Arc::make_mut(&mut Arc::make_mut(&mut self.0).rows).limits
     }
 
-    /// The SQL of the schema, for a database in which the app may not create tables. Whoever may
-    /// runs it; it is safe to run again.
+    /// The SQL of the schema, for a database in which the app may not create tables. Run it
+    /// as a role that may. It is safe to run again.
     pub fn schema(&self) -> String {
         sql::schema(&self.0.table).sql()
     }

@@ -12,8 +12,9 @@ pub const MORE_HEADER: &str = "x-flash-more";
 pub const NOTED_HEADER: &str = "x-flash-noted";
 
 /// `flash-<scope>` is the cookie in which the browser notes what it has shown of a session:
-/// `<id>.<milliseconds since 1970, in base 36>`, joined by `-`, the newest last, 40 at most. Only the
-/// browser writes it: `browser/notes.rs`, and `note_shown.js` before WASM is there.
+/// `<id>.<milliseconds since 1970, in base 36>`, joined by `-`, the newest last, 40 at most. The
+/// browser writes it: `browser/notes.rs`, and `note_shown.js` before WASM is there. The server takes ids
+/// out that a form asks back.
 pub const SHOWN_COOKIE: &str = "flash-";
 
 /// In a response: a redirect that hydrated code is to follow (server_fn 0.8, redirect.rs).

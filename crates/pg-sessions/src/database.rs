@@ -243,7 +243,7 @@ impl Connection {
         result
     }
 
-    /// Closes the connection: its session has settings or locks that nobody else should get.
+    /// Closes the connection: its session has settings or locks that no other statement should get.
     pub fn close(mut self) {
         drop(self.lent.take().map(PoolConnection::detach));
     }

@@ -60,7 +60,7 @@ pub struct Schema {
 }
 
 impl Schema {
-    /// The SQL that makes it, for whoever may create tables. Safe to run again.
+    /// Returns the SQL that makes it, for a role that may create tables. It is safe to run again.
     pub fn sql(&self) -> String {
         let table = &self.table;
         let mut sql = format!(
@@ -86,7 +86,7 @@ impl Schema {
     /// Makes what is missing, one instance at a time. Where nothing is missing it only reads the
     /// catalogue: it waits for no lock and needs no right to create anything.
     ///
-    /// Nobody waits long for it: it gives a lock up after 2 seconds, adds columns without writing
+    /// Other statements do not wait long for it: it gives a lock up after 2 seconds, adds columns without writing
     /// rows, fills them in batches, and builds indexes while others write.
     ///
     /// # Errors

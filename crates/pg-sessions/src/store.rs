@@ -100,8 +100,8 @@ impl PostgresSessionStore {
         &self.0.table
     }
 
-    /// The SQL of the schema, for a database in which the app may not create tables. Whoever may
-    /// runs it; it is safe to run again.
+    /// The SQL of the schema, for a database in which the app may not create tables. Run it
+    /// as a role that may. It is safe to run again.
     pub fn schema(&self) -> String {
         schema(&self.0.table).sql()
     }

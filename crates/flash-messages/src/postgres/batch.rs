@@ -91,7 +91,7 @@ impl<S: Query> Batcher<S> {
         if let Ok(answer) = tokio::time::timeout(TURN, &mut answer).await {
             return answer.map_err(lost)?;
         }
-        // One that is under way by now has its own limit; nobody may be told that it failed before.
+        // A statement that is under way has its own limit. Until then its question has not failed.
         let waits = |waiting: &mut Waiting<S>| waiting.ticket == ticket;
         if self.lock().waiting.extract_if(.., waits).next().is_some() {
             return Err(Arc::new(sqlx::Error::PoolTimedOut));
