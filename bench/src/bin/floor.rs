@@ -24,6 +24,9 @@ use uuid::Uuid;
 /// The key of a session, a message, and the end of its lease.
 type Shown = (Uuid, i64, OffsetDateTime);
 
+/// Sessions end after 14 days without a page.
+const IDLE: f64 = 14.0 * 86400.0;
+
 struct Floor {
     pool: PgPool,
     sql: HashMap<String, String>,
@@ -165,16 +168,13 @@ impl Floor {
         };
         let rows = sqlx::query(&self.sql["flash take"])
             .bind([session])
+            .bind(IDLE)
             .bind(15.0)
-            // Browsers that note what they have shown.
-            .bind(Vec::<i64>::new())
-            .bind(Vec::<&str>::new())
-            .bind(Vec::<i64>::new())
             .fetch_all(&self.pool)
             .await?;
         let mut texts = Vec::new();
         for row in rows {
-            // A session without messages is a row of its own.
+            // A session whose end should move on is a row of its own.
             let Some(key) = row.try_get("flash_key")? else {
                 continue;
             };
@@ -202,11 +202,11 @@ impl Floor {
             .bind([false])
             .bind([false])
             .bind([false])
+            .bind([key.as_u64_pair().0.cast_signed()])
+            .bind(IDLE)
+            .bind(500_i64)
             .bind(86400.0)
             .bind(15.0)
-            .bind(500_i64)
-            .bind([key.as_u64_pair().0.cast_signed()])
-            .bind(false)
             .fetch_one(&self.pool)
             .await?;
         if session.is_some() {
@@ -219,6 +219,7 @@ impl Floor {
             .bind(&id)
             .bind(vec![0_u8; 150])
             .bind(in_a_month)
+            .bind(IDLE)
             .bind(key)
             .execute(&self.pool)
             .await?;

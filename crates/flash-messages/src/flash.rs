@@ -136,8 +136,8 @@ impl Flash {
                     .ok_or(FlashError::MissingSession)?
             }
         };
-        if let Some(times) = stored.times {
-            visit.is_used(times);
+        if stored.is_due {
+            visit.touch();
         }
         (message.id, message.scope) = (stored.id, scope_of(stored.key));
         metrics::counter!("flash_pushed_total").increment(1);

@@ -263,8 +263,8 @@ impl FlashLayer {
         let taking = self.0.store.take(id, notes.clone());
         match tokio::time::timeout(self.0.take_timeout, taking).await {
             Ok(Ok(taken)) => {
-                if let (Some(visit), Some(times)) = (visit, taken.times) {
-                    visit.is_used(times);
+                if let (Some(visit), true) = (visit, taken.is_due) {
+                    visit.touch();
                 }
                 flash.fill(taken.messages, taken.lease);
             }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use pg_sessions::{MemorySessions, SessionKey, expiry::Times};
+use pg_sessions::{MemorySessions, SessionKey};
 use time::OffsetDateTime;
 use tower_sessions::session::Id;
 
@@ -113,13 +113,10 @@ impl MemoryStore {
         messages
     }
 
-    fn owner(&self, owner: Owner) -> Option<(SessionKey, Option<Times>)> {
+    fn owner(&self, owner: Owner) -> Option<(SessionKey, bool)> {
         match owner {
-            Owner::Session(id) => {
-                let (key, times) = self.sessions.find(&id)?;
-                Some((key, Some(times)))
-            }
-            Owner::Key(key) => Some((key, None)),
+            Owner::Session(id) => self.sessions.find(&id),
+            Owner::Key(key) => Some((key, false)),
         }
     }
 }
@@ -187,7 +184,7 @@ impl MessageStore for MemoryStore {
         message: &FlashMessage,
         leased: bool,
     ) -> Result<Option<Stored>, FlashError> {
-        let Some((key, times)) = self.owner(owner) else {
+        let Some((key, is_due)) = self.owner(owner) else {
             return Ok(None);
         };
         let limits = &self.table.limits;
@@ -237,12 +234,12 @@ impl MessageStore for MemoryStore {
             key,
             id,
             lease,
-            times,
+            is_due,
         }))
     }
 
     async fn take(&self, session: Id, notes: Vec<Note>) -> Result<Taken, FlashError> {
-        let Some((key, times)) = self.sessions.find(&session) else {
+        let Some((key, is_due)) = self.sessions.find(&session) else {
             return Ok(Taken::default());
         };
         let scope = scope_of(key).to_string();
@@ -254,7 +251,7 @@ impl MessageStore for MemoryStore {
         let mut taken = Taken {
             messages: Vec::new(),
             lease: Lease::new(self.table.clone(), key),
-            times: Some(times),
+            is_due,
         };
         for row in rows.iter_mut() {
             if !row.message.sticky {

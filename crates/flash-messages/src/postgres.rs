@@ -72,6 +72,7 @@ impl FlashStore {
         Self(Arc::new(Shared {
             rows: Arc::new(Rows {
                 database: sessions.database().clone(),
+                idle: sessions.idle(),
                 limits: Limits::default(),
                 sql: Arc::new(Sql::new(&table, sessions.table())),
             }),
@@ -193,22 +194,19 @@ impl MessageStore for FlashStore {
     ) -> Result<Option<Stored>, FlashError> {
         let Shared { rows, pushes, .. } = &*self.0;
         let nonce = Uuid::new_v4().as_u64_pair().0.cast_signed();
-        loop {
-            let message = NewMessage {
-                owner,
-                message: message.clone(),
-                leased,
-                nonce,
-            };
-            let query = PushQuery(rows.clone());
-            match pushes.ask(&query, &rows.database, message).await? {
-                PushOutcome::Stored(stored) => return Ok(Some(stored)),
-                PushOutcome::NoSession => return Ok(None),
-                PushOutcome::Full => {
-                    let limit = rows.limits.max_waiting;
-                    return Err(FlashError::Full { limit });
-                }
-                PushOutcome::Later => {}
+        let message = NewMessage {
+            owner,
+            message: message.clone(),
+            leased,
+            nonce,
+        };
+        let query = PushQuery(rows.clone());
+        match pushes.ask(&query, &rows.database, message).await? {
+            PushOutcome::Stored(stored) => Ok(Some(stored)),
+            PushOutcome::NoSession => Ok(None),
+            PushOutcome::Full => {
+                let limit = rows.limits.max_waiting;
+                Err(FlashError::Full { limit })
             }
         }
     }

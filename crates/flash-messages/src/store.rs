@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
-use pg_sessions::{SessionKey, expiry::Times};
+use pg_sessions::SessionKey;
 use tower_sessions::session::Id;
 
 use crate::{
@@ -87,8 +87,8 @@ pub struct Stored {
     pub id: i64,
     /// Its lease, which is empty unless one was asked for.
     pub lease: Lease,
-    /// When the session ends, where it was looked for.
-    pub times: Option<Times>,
+    /// Whether the session was looked for, and its idle end should move on.
+    pub is_due: bool,
 }
 
 /// What waited in a session.
@@ -98,8 +98,8 @@ pub struct Taken {
     pub messages: Vec<FlashMessage>,
     /// The lease of those that are not sticky.
     pub lease: Lease,
-    /// When the session ends, unless it is gone.
-    pub times: Option<Times>,
+    /// Whether the idle end of the session should move on.
+    pub is_due: bool,
 }
 
 /// A message that the browser has shown, as it says with a call.

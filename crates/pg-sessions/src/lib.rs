@@ -17,6 +17,8 @@ pub mod schema;
 
 pub mod purge;
 
+pub mod statement;
+
 pub mod expiry;
 
 mod sessions;

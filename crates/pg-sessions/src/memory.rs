@@ -17,7 +17,6 @@ use tower_sessions::{
 };
 
 use crate::{
-    expiry::Times,
     info::{decode, encode, stamp},
     key::SessionKey,
     sessions::{Sessions, StoredSession},
@@ -47,6 +46,9 @@ struct Row {
     renewed: bool,
 }
 
+/// The idle end moves on once in this time at most.
+const PERIOD: Duration = Duration::from_secs(60);
+
 /// How long a renewed id can read.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -69,11 +71,12 @@ impl MemorySessions {
         }))
     }
 
-    /// Returns the key of a session and when it ends, if it is alive.
-    pub fn find(&self, id: &Id) -> Option<(SessionKey, Times)> {
+    /// Returns the key of a session, and whether its idle end is due to move on; `None` if it has
+    /// ended.
+    pub fn find(&self, id: &Id) -> Option<(SessionKey, bool)> {
         let rows = self.rows();
         let row = rows.get(id).filter(|row| row.is_alive())?;
-        Some((row.key, row.times()))
+        Some((row.key, self.is_due(row)))
     }
 
     fn rows(&self) -> MutexGuard<'_, HashMap<Id, Row>> {
@@ -110,20 +113,16 @@ impl MemorySessions {
             .flatten()
             .fold(expiry, Ord::min)
     }
+
+    fn is_due(&self, row: &Row) -> bool {
+        let latest = row.ends.unwrap_or(row.expires);
+        !row.renewed && row.expires < self.end(latest, row.ends) - PERIOD
+    }
 }
 
 impl Row {
     fn is_alive(&self) -> bool {
         self.expires > OffsetDateTime::now_utc()
-    }
-
-    fn times(&self) -> Times {
-        let left = |end: OffsetDateTime| (end - OffsetDateTime::now_utc()).as_seconds_f64();
-        Times {
-            idle_left: left(self.expires),
-            left: self.ends.map(left),
-            renewed: self.renewed,
-        }
     }
 }
 
@@ -141,7 +140,7 @@ impl Sessions for MemorySessions {
         Ok(Some(StoredSession {
             key: row.key,
             data: row.data.clone(),
-            times: row.times(),
+            is_due: self.is_due(row),
             record: decode(&row.data, row.key, row.expires),
         }))
     }
@@ -184,11 +183,8 @@ impl Sessions for MemorySessions {
         Ok(())
     }
 
-    fn touch(&self, id: Id, times: Times) {
-        if self.0.idle_expiry.is_some_and(|idle| times.are_due(idle))
-            && let Some(row) =
-                (self.rows().get_mut(&id)).filter(|row| row.is_alive() && !row.renewed)
-        {
+    fn touch(&self, id: Id) {
+        if let Some(row) = (self.rows().get_mut(&id)).filter(|row| row.is_alive() && !row.renewed) {
             row.expires = self.end(row.ends.unwrap_or(row.expires), row.ends);
         }
     }

@@ -8,7 +8,7 @@ use tower_sessions::{
     session_store::Result,
 };
 
-use crate::{expiry::Times, key::SessionKey};
+use crate::key::SessionKey;
 
 /// A store whose sessions concurrent requests can't break.
 ///
@@ -36,8 +36,8 @@ pub trait Sessions: fmt::Debug + Send + Sync {
     /// Ends a session under all its ids.
     async fn end(&self, id: &Id) -> Result<()>;
 
-    /// Moves the idle end of a session that is in use on, soon, if that is due.
-    fn touch(&self, id: Id, times: Times);
+    /// Moves the idle end of a session on, soon. It is in use, and this is [due](StoredSession::is_due).
+    fn touch(&self, id: Id);
 }
 
 /// A session as it is stored.
@@ -47,8 +47,8 @@ pub struct StoredSession {
     pub key: SessionKey,
     /// Its data as they are stored.
     pub data: Vec<u8>,
-    /// When it ends.
-    pub times: Times,
+    /// Whether its idle end should move on if it is in use.
+    pub is_due: bool,
     /// Its data as they are read; `None` if they can't be read.
     pub record: Option<Record>,
 }

@@ -12,12 +12,13 @@ use tower_sessions::{
 
 use crate::{
     database::{Database, describe},
-    expiry::{TIMES, Times, Touches},
+    expiry::{IS_DUE, Touches},
     info::{decode, encode, stamp},
     key::SessionKey,
     purge::delete_in_batches,
     schema::{Schema, Table},
     sessions::{Sessions, StoredSession},
+    statement::statement,
 };
 
 /// The sessions of tower-sessions-sqlx-store's `PostgresStore`: the same table and format, but
@@ -56,7 +57,7 @@ impl PostgresSessionStore {
         let table = Table::sessions();
         Self(Arc::new(Shared {
             database: Database::new(pool),
-            sql: Sql::new(&table, None),
+            sql: Sql::new(&table),
             name: table.to_string(),
             table,
             idle_expiry: None,
@@ -69,7 +70,7 @@ impl PostgresSessionStore {
         let shared = Arc::make_mut(&mut self.0);
         shared.table = Table::new(schema, table);
         shared.name = shared.table.to_string();
-        shared.sql = Sql::new(&shared.table, shared.idle_expiry);
+        shared.sql = Sql::new(&shared.table);
         self
     }
 
@@ -79,10 +80,13 @@ impl PostgresSessionStore {
     /// from its birth. Requests move the idle end on, once a minute at most and many sessions in one
     /// statement; files, prefetches and `HEAD` don't.
     pub fn with_idle_expiry(mut self, idle: Duration) -> Self {
-        let shared = Arc::make_mut(&mut self.0);
-        shared.idle_expiry = Some(idle);
-        shared.sql = Sql::new(&shared.table, shared.idle_expiry);
+        Arc::make_mut(&mut self.0).idle_expiry = Some(idle);
         self
+    }
+
+    /// How many seconds a session may be idle, as the statements get it.
+    pub fn idle(&self) -> Option<f64> {
+        self.0.idle_expiry.map(|idle| idle.as_secs_f64())
     }
 
     /// The pool that it was made with.
@@ -141,15 +145,19 @@ impl Sessions for PostgresSessionStore {
         &self.0.name
     }
 
-    fn touch(&self, id: Id, times: Times) {
-        if self.0.idle_expiry.is_some_and(|idle| times.are_due(idle)) {
-            (self.0.touches).touch(id, &self.0.database, &self.0.sql.touch);
-        }
+    fn touch(&self, id: Id) {
+        let Shared {
+            touches,
+            database,
+            sql,
+            ..
+        } = &*self.0;
+        touches.touch(id, self.idle(), database, &sql.touch);
     }
 
     async fn read(&self, id: &Id) -> Result<Option<StoredSession>> {
         let id = id.to_string();
-        let select = || sqlx::query(&self.0.sql.select).bind(&id);
+        let select = || sqlx::query(&self.0.sql.load).bind(self.idle()).bind(&id);
         let answer = self.0.database.run(select).await.map_err(backend)?;
         let Some(row) = answer.rows.first() else {
             return Ok(None);
@@ -163,10 +171,11 @@ impl Sessions for PostgresSessionStore {
             let data = new_id(record)?;
             let id = record.id.to_string();
             let insert = || {
-                sqlx::query(&self.0.sql.insert)
+                sqlx::query(&self.0.sql.create)
                     .bind(&id)
                     .bind(&data)
                     .bind(record.expiry_date)
+                    .bind(self.idle())
                     .bind(key.0)
             };
             if self.0.database.run(insert).await.map_err(backend)?.affected == 1 {
@@ -181,11 +190,12 @@ impl Sessions for PostgresSessionStore {
         let (id, old) = (record.id.to_string(), old.to_string());
         let renew = || {
             sqlx::query(&self.0.sql.renew)
+                .bind(&old)
                 .bind(&id)
                 .bind(&data)
                 .bind(record.expiry_date)
+                .bind(self.idle())
                 .bind(key.0)
-                .bind(&old)
         };
         let renewed = self.0.database.run(renew).await.map_err(backend)?;
         Ok((renewed.affected == 1).then_some(data))
@@ -194,11 +204,12 @@ impl Sessions for PostgresSessionStore {
     async fn replace(&self, record: &Record, data: &[u8], expected: Option<&[u8]>) -> Result<bool> {
         let id = record.id.to_string();
         let update = || {
-            sqlx::query(&self.0.sql.update)
-                .bind(&id)
+            sqlx::query(&self.0.sql.save)
                 .bind(data)
                 .bind(record.expiry_date)
+                .bind(self.idle())
                 .bind(SessionKey::in_data(&record.data).map(|key| key.0))
+                .bind(&id)
                 .bind(expected)
         };
         Ok(self.0.database.run(update).await.map_err(backend)?.affected == 1)
@@ -216,11 +227,11 @@ fn stored(row: &PgRow) -> sqlx::Result<StoredSession> {
     let data: Vec<u8> = row.try_get("data")?;
     let key = SessionKey(row.try_get("flash_key")?);
     let record = decode(&data, key, row.try_get("expiry_date")?);
-    let times = Times::of(row)?;
+    let is_due = row.try_get("due")?;
     Ok(StoredSession {
         key,
         data,
-        times,
+        is_due,
         record,
     })
 }
@@ -293,9 +304,9 @@ fn schema(table: &Table) -> Schema {
 
 #[derive(Clone)]
 struct Sql {
-    insert: String,
-    update: String,
-    select: String,
+    create: String,
+    load: String,
+    save: String,
     renew: String,
     end: String,
     touch: String,
@@ -309,64 +320,18 @@ impl fmt::Debug for Sql {
 }
 
 impl Sql {
-    fn new(session: &Table, idle_expiry: Option<Duration>) -> Self {
-        let idle_end = idle_expiry
-            .map(|idle| format!("now() + interval '{} seconds'", idle.as_secs()))
-            .unwrap_or_else(|| "'infinity'".to_owned());
-        // $3 is the end that tower-sessions knows of.
-        let (ends_at, born_until, saved_until) = match idle_expiry {
-            Some(_) => (
-                "$3",
-                format!("least($3, {idle_end})"),
-                format!("least(ends_at, $3, {idle_end})"),
-            ),
-            None => ("null", "$3".to_owned(), "$3".to_owned()),
-        };
+    fn new(session: &Table) -> Self {
+        let session = session.to_string();
+        let tables = [("session", &*session)];
+        let statement = |sql: &str| statement(&sql.replace(":is_due", IS_DUE), &tables, &[]);
         Self {
-            insert: format!(
-                "/* session create */ insert into {session} (id, data, expiry_date, flash_key, ends_at)
-                 values ($1, $2, {born_until}, $4, {ends_at})
-                 on conflict (id) do nothing"
-            ),
-            update: format!(
-                "/* session save */ update {session} set data = $2, expiry_date = {saved_until},
-                    ends_at = least(ends_at, {ends_at}), flash_key = coalesce($4, flash_key)
-                 where id = $1 and not renewed and ($5::bytea is null or data = $5)"
-            ),
-            select: format!(
-                "/* session load */ select s.data, s.expiry_date, s.flash_key, {TIMES}
-                 from {session} s where s.id = $1 and s.expiry_date > now()"
-            ),
-            renew: format!(
-                "/* session renew */ with old as (
-                    update {session} set renewed = true,
-                        expiry_date = least(expiry_date, now() + interval '10 seconds')
-                    where id = $5 and not renewed and expiry_date > now()
-                    returning id
-                 )
-                 insert into {session} (id, data, expiry_date, flash_key, ends_at)
-                 select $1, $2, {born_until}, $4, {ends_at} from old
-                 on conflict (id) do nothing"
-            ),
-            end: format!(
-                "/* session end */ delete from {session}
-                 where flash_key = (select flash_key from {session} where id = $1)"
-            ),
-            touch: format!(
-                "/* session touch */ update {session} s set expiry_date = least(s.ends_at, {idle_end})
-                 from (
-                    select id from {session}
-                    where id = any($1) and not renewed and expiry_date > now()
-                      and expiry_date < least(ends_at, {idle_end}) - interval '1 minute'
-                    for update skip locked
-                 ) due where s.id = due.id and set_config('synchronous_commit', 'off', true) is not null"
-            ),
-            delete_expired: format!(
-                "/* session delete expired */ delete from {session} where id in (
-                    select id from {session} where expiry_date < now()
-                    limit 1000 for update skip locked
-                 )"
-            ),
+            create: statement(include_str!("sql/create.sql")),
+            load: statement(include_str!("sql/load.sql")),
+            save: statement(include_str!("sql/save.sql")),
+            renew: statement(include_str!("sql/renew.sql")),
+            end: statement(include_str!("sql/end.sql")),
+            touch: statement(include_str!("sql/touch.sql")),
+            delete_expired: statement(include_str!("sql/delete_expired.sql")),
         }
     }
 }

@@ -20,7 +20,7 @@ use tower_sessions::{
     session_store::{Error, Result},
 };
 
-use crate::{expiry::Times, info::encode, key::SessionKey, sessions::Sessions};
+use crate::{info::encode, key::SessionKey, sessions::Sessions};
 
 /// One request's use of its session. [`SessionLayer`](crate::SessionLayer) adds it to the request,
 /// beside tower-sessions' `Session`; it is an extractor.
@@ -244,11 +244,10 @@ impl Visit {
         self.0.is_use.store(true, Ordering::Relaxed);
     }
 
-    /// Notes when the session ends, as it was read just now. If the request counts as use, the idle
-    /// end moves on.
-    pub fn is_used(&self, times: Times) {
+    /// Moves the idle end of the session on, which is due, if the request counts as use.
+    pub fn touch(&self) {
         if let (true, Some(id)) = (self.0.is_use.load(Ordering::Relaxed), self.0.id) {
-            self.0.store.touch(id, times);
+            self.0.store.touch(id);
         }
     }
 
@@ -420,7 +419,9 @@ impl SessionStore for VisitStore {
         let Some(stored) = self.store().read(id).await? else {
             return Ok(None);
         };
-        self.0.is_used(stored.times);
+        if stored.is_due {
+            self.0.touch();
+        }
         match &stored.record {
             Some(record) => self.is_seen(record, stored.data),
             None => self.state().unreadable = Some(stored.key),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pg_sessions::{SessionKey, expiry::Times};
+use pg_sessions::SessionKey;
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
@@ -13,7 +13,8 @@ use crate::{
     store::{Owner, Stored},
 };
 
-/// Stores messages.
+/// Stores messages. If two of them have the same key, the statement fails, and the batch runs it for
+/// each of them.
 #[derive(Clone, Debug)]
 pub struct PushQuery(pub Arc<Rows>);
 
@@ -33,8 +34,6 @@ pub enum PushOutcome {
     /// All that wait are of a higher level.
     Full,
     NoSession,
-    /// A statement stores one message of a session: ask again.
-    Later,
 }
 
 impl Query for PushQuery {
@@ -58,8 +57,11 @@ impl Query for PushQuery {
             .unzip();
         let leased: Vec<_> = pushing.iter().map(|one| one.leased).collect();
         let nonces: Vec<_> = pushing.iter().map(|one| one.nonce).collect();
-        let Rows { sql, limits, .. } = &*self.0;
-        let rows = sqlx::query(&sql.push)
+        let Rows {
+            sql, limits, idle, ..
+        } = &*self.0;
+        let sql = if again { &sql.push_again } else { &sql.push };
+        let rows = sqlx::query(sql)
             .bind(sessions)
             .bind(keys)
             .bind(all(pushing, |message| message.level.as_str()))
@@ -72,11 +74,11 @@ impl Query for PushQuery {
             .bind(all(pushing, |message| message.sticky))
             .bind(all(pushing, |message| message.auto_dismiss))
             .bind(leased)
+            .bind(nonces)
+            .bind(idle)
+            .bind(i64::from(limits.max_waiting))
             .bind(limits.expiry.as_secs_f64())
             .bind(limits.lease.as_secs_f64())
-            .bind(i64::from(limits.max_waiting))
-            .bind(nonces)
-            .bind(again)
             .fetch_all(connection)
             .await?;
         (rows.iter())
@@ -84,9 +86,6 @@ impl Query for PushQuery {
                 let Some(key) = row.try_get::<Option<Uuid>, _>("flash_key")?.map(SessionKey) else {
                     return Ok(PushOutcome::NoSession);
                 };
-                if row.try_get("later")? {
-                    return Ok(PushOutcome::Later);
-                }
                 let Some(id) = row.try_get("id")? else {
                     return Ok(PushOutcome::Full);
                 };
@@ -99,8 +98,7 @@ impl Query for PushQuery {
                     key,
                     id,
                     lease,
-                    // A push by key has not asked for the session.
-                    times: Times::of(row).ok(),
+                    is_due: row.try_get("due")?,
                 }))
             })
             .collect()

@@ -19,6 +19,8 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Rows {
     pub database: Database,
+    /// How many seconds a session may be idle.
+    pub idle: Option<f64>,
     pub limits: Limits,
     pub sql: Arc<Sql>,
 }
@@ -71,9 +73,9 @@ impl Rows {
         let dismiss = || {
             sqlx::query(&self.sql.dismiss)
                 .bind(&session)
-                .bind(dismissed)
-                .bind(asked_back)
                 .bind(self.limits.expiry.as_secs_f64())
+                .bind(asked_back)
+                .bind(dismissed)
         };
         self.database.run(dismiss).await?;
         Ok(())
@@ -86,9 +88,9 @@ impl Leases for Rows {
         let (ids, until) = ids_and_ends(rows);
         let give_back = || {
             sqlx::query(&self.sql.give_back)
-                .bind(key.0)
                 .bind(&ids)
                 .bind(&until)
+                .bind(key.0)
         };
         self.database.run(give_back).await?;
         Ok(())
@@ -98,10 +100,10 @@ impl Leases for Rows {
         let (ids, until) = ids_and_ends(rows);
         let renew = || {
             sqlx::query(&self.sql.renew_lease)
-                .bind(key.0)
+                .bind(self.limits.lease.as_secs_f64())
                 .bind(&ids)
                 .bind(&until)
-                .bind(self.limits.lease.as_secs_f64())
+                .bind(key.0)
         };
         let renewed = self.database.run(renew).await?.rows;
         (renewed.iter())

@@ -1,16 +1,21 @@
 //! The statements on messages.
 
 use pg_sessions::{
-    expiry::TIMES,
+    expiry::IS_DUE,
     schema::{Schema, Table},
+    statement::statement,
 };
 
-/// The statements, with the names of the tables in place, each with a name for logs and
-/// pg_stat_activity.
+/// The statements, with the names of the tables in place. Each begins with a name for logs and
+/// pg_stat_activity, and gets its values in the order in which they appear in its file.
 #[derive(Clone, Debug)]
 pub struct Sql {
     pub push: String,
+    /// For an attempt after one whose answer was lost.
+    pub push_again: String,
     pub take: String,
+    /// For pages of browsers that say what they have shown.
+    pub take_noted: String,
     pub give_back: String,
     pub renew_lease: String,
     pub shown: String,
@@ -61,220 +66,27 @@ const MESSAGE: &str =
     "m.flash_key, m.id, m.level, m.text, m.title, m.link_href, m.link_text, m.key,
     m.sticky, m.auto_dismiss, m.leased_until, m.takes";
 
-/// How long a message that was shown among others can be asked back, in SQL.
-const UNDO: &str = "interval '3 minutes'";
-
 impl Sql {
     pub fn new(flash: &Table, session: &Table) -> Self {
+        let (flash, session) = (flash.to_string(), session.to_string());
+        let tables = [("flash", &*flash), ("session", &*session)];
+        let with = |sql: &str, parts: &[&str]| {
+            let sql = (sql.replace(":is_due", IS_DUE)).replace(":message", MESSAGE);
+            statement(&sql, &tables, parts)
+        };
+        let statement = |sql| with(sql, &[]);
+        let (push, take) = (include_str!("sql/push.sql"), include_str!("sql/take.sql"));
         Self {
-            push: push(flash, session),
-            take: take(flash, session),
-            give_back: format!(
-                "/* flash give back */ update {flash} m
-                 set leased_until = null, takes = greatest(m.takes - 1, 0)
-                 from unnest($2::int8[], $3::timestamptz[]) as given (id, leased_until)
-                 where m.flash_key = $1 and m.id = given.id and m.leased_until = given.leased_until"
-            ),
-            renew_lease: format!(
-                "/* flash renew lease */ update {flash} m
-                 set leased_until = now() + make_interval(secs => $4)
-                 from unnest($2::int8[], $3::timestamptz[]) as held (id, leased_until)
-                 where m.flash_key = $1 and m.id = held.id and m.leased_until = held.leased_until
-                 returning m.id, m.leased_until"
-            ),
-            // Only what is leased as it was: a message that was asked back meanwhile is not gone.
-            shown: format!(
-                "/* flash delete shown */ with shown as (
-                    select flash_key, id, leased_until, undoable
-                    from unnest($1::uuid[], $2::int8[], $3::timestamptz[], $4::bool[])
-                        as s (flash_key, id, leased_until, undoable)
-                    where set_config('synchronous_commit', 'off', true) is not null
-                 ),
-                 undoable as (
-                    update {flash} m set leased_until = 'infinity',
-                        expires_at = least(m.expires_at, now() + {UNDO})
-                    from shown s where s.undoable and m.flash_key = s.flash_key and m.id = s.id
-                      and m.leased_until = s.leased_until
-                 )
-                 delete from {flash} m using shown s
-                 where not s.undoable and m.flash_key = s.flash_key and m.id = s.id
-                   and m.leased_until = s.leased_until"
-            ),
-            acknowledge: format!(
-                "/* flash acknowledge */ delete from {flash} m
-                 using unnest($1::text[], $2::text[], $3::int8[]) as noted (session, scope, id),
-                    {session} s
-                 where s.id = noted.session and s.expiry_date > now()
-                   and left(s.flash_key::text, 8) = noted.scope
-                   and m.flash_key = s.flash_key and m.id = noted.id and not m.sticky"
-            ),
-            dismiss: format!(
-                "/* flash dismiss */ with visitor as (
-                    select flash_key from {session} where id = $1 and expiry_date > now()
-                 ),
-                 asked_back as (
-                    update {flash} m set leased_until = null, expires_at = case
-                        when m.leased_until = 'infinity' then now() + make_interval(secs => $4)
-                        else m.expires_at end
-                    from visitor v where m.flash_key = v.flash_key and m.id = any($3)
-                      and m.id <> all($2) and m.leased_until is not null
-                 )
-                 delete from {flash} m using visitor v
-                 where m.flash_key = v.flash_key and m.id = any($2)"
-            ),
-            delete_expired: format!(
-                "/* flash delete expired */ delete from {flash} where (flash_key, id) in (
-                    select flash_key, id from {flash} where expires_at < now()
-                    limit 1000 for update skip locked
-                 )"
-            ),
+            push: statement(push),
+            push_again: with(push, &["again"]),
+            take: statement(take),
+            take_noted: with(take, &["noted"]),
+            give_back: statement(include_str!("sql/give_back.sql")),
+            renew_lease: statement(include_str!("sql/renew_lease.sql")),
+            shown: statement(include_str!("sql/shown.sql")),
+            acknowledge: statement(include_str!("sql/acknowledge.sql")),
+            dismiss: statement(include_str!("sql/dismiss.sql")),
+            delete_expired: statement(include_str!("sql/delete_expired.sql")),
         }
     }
-}
-
-/// Leases what waits in sessions, reads what is sticky, and deletes what the browser has noted as
-/// shown.
-///
-/// - Two page loads at once, here or elsewhere: the second skips the rows that the first leases.
-/// - The lateral parts with a limit make PostgreSQL go by index, for each session of its own.
-/// - A lease does not wait for the disk: when PostgreSQL crashes, messages that were about to be
-///   shown are shown again.
-fn take(flash: &Table, session: &Table) -> String {
-    format!(
-        "/* flash take */ with asked as (
-            select s.flash_key, s.idle_left, s.end_left, s.renewed, ids.place
-            from unnest($1::text[]) with ordinality as ids (id, place)
-            cross join lateral (
-                select s.flash_key, {TIMES} from {session} s
-                where s.id = ids.id and s.expiry_date > now() limit 1
-            ) s
-            where set_config('synchronous_commit', 'off', true) is not null
-         ),
-         noted as (
-            select distinct asked.flash_key, n.id
-            from unnest($3::int8[], $4::text[], $5::int8[]) as n (place, scope, id)
-            join asked using (place)
-            where left(asked.flash_key::text, 8) = n.scope
-         ),
-         acknowledged as (
-            delete from {flash} m using noted n
-            where m.flash_key = n.flash_key and m.id = n.id and not m.sticky
-         ),
-         waiting as (
-            select m.flash_key, m.id, m.ran_out, sessions.place
-            from (
-                select flash_key, min(place) as place from asked group by flash_key
-            ) sessions
-            cross join lateral (
-                select flash_key, id, leased_until is not null as ran_out from {flash}
-                where flash_key = sessions.flash_key and not sticky and expires_at > now()
-                  and (leased_until is null or leased_until < now())
-                  and id <> all(array(
-                    select n.id from noted n where n.flash_key = sessions.flash_key
-                  ))
-                order by id for update skip locked
-            ) m
-         ),
-         taken as (
-            update {flash} m
-            set leased_until = now() + make_interval(secs => $2), takes = m.takes + 1
-            from waiting w where m.flash_key = w.flash_key and m.id = w.id
-            returning {MESSAGE}, w.ran_out, w.place
-         )
-         select asked.place, asked.idle_left, asked.end_left, asked.renewed, {MESSAGE}, m.ran_out
-         from asked left join (
-            select {MESSAGE}, m.ran_out, m.place from taken m
-            union all
-            select {MESSAGE}, false as ran_out, asked.place from asked
-            join {flash} m using (flash_key) where m.sticky and m.expires_at > now()
-         ) m using (place)
-         order by m.id"
-    )
-}
-
-/// Makes room, replaces the message of the same key, and answers with a row for each message: no
-/// `flash_key` when the session is gone, `later` when the statement stores another one of the same
-/// session, no `id` when no other message gave way. `$17`: an earlier attempt may have stored some,
-/// which their nonce tells. Rows are locked in the order of their keys, so that two such statements
-/// don't wait for each other.
-fn push(flash: &Table, session: &Table) -> String {
-    format!(
-        "/* flash push */ with pushed as (
-            select p.*, coalesce(p.own_key, s.flash_key) as flash_key,
-                s.idle_left, s.end_left, s.renewed
-            from unnest($1::text[], $2::uuid[], $3::text[], $4::int2[], $5::text[], $6::text[],
-                $7::text[], $8::text[], $9::text[], $10::bool[], $11::bool[], $12::bool[],
-                $16::int8[])
-                with ordinality as p (session, own_key, level, rank, text, title, link_href,
-                    link_text, key, sticky, auto_dismiss, leased, nonce, place)
-            left join lateral (
-                select s.flash_key, {TIMES} from {session} s
-                where s.id = p.session and s.expiry_date > now() limit 1
-            ) s on true
-         ),
-         done as (
-            select p.place, m.id, m.leased_until
-            from pushed p join {flash} m on m.flash_key = p.flash_key and m.nonce = p.nonce
-            where $17
-         ),
-         first as (
-            select distinct on (flash_key) * from pushed
-            where flash_key is not null and place not in (select place from done)
-            order by flash_key, place
-         ),
-         waiting as (
-            select m.flash_key, m.id, m.rank, first.place, first.rank as pushed_rank
-            from first cross join lateral (
-                select flash_key, id, rank from {flash}
-                where flash_key = first.flash_key and expires_at > now()
-                  and (leased_until is null or leased_until < now())
-                  and (first.key is null or key is distinct from first.key)
-                offset 0
-            ) m
-         ),
-         surplus as (
-            select place, count(*) - $15::int8 + 1 as number from waiting
-            group by place having count(*) >= $15::int8
-         ),
-         leaving as (
-            select flash_key, id, place from (
-                select w.flash_key, w.id, w.place, w.rank, surplus.number,
-                    row_number() over (partition by place order by w.rank, w.id) as nth,
-                    count(*) over (partition by place) as lesser
-                from waiting w join surplus using (place) where w.rank <= w.pushed_rank
-            ) w where nth <= number and number <= lesser order by flash_key, id
-         ),
-         gone as (
-            delete from {flash} m using leaving l
-            where m.flash_key = l.flash_key and m.id = l.id
-         ),
-         stored as (
-            insert into {flash} (flash_key, level, rank, text, title, link_href, link_text, key,
-                sticky, auto_dismiss, expires_at, leased_until, nonce)
-            select flash_key, level, rank, text, title, link_href, link_text, key, sticky,
-                auto_dismiss, now() + make_interval(secs => $13),
-                case when leased then now() + make_interval(secs => $14) end, nonce
-            from first
-            where coalesce((select number from surplus where surplus.place = first.place), 0)
-                = (select count(*) from leaving where leaving.place = first.place)
-            order by flash_key
-            on conflict (flash_key, key) where key is not null do update set
-                id = excluded.id, level = excluded.level, rank = excluded.rank,
-                text = excluded.text, title = excluded.title, link_href = excluded.link_href,
-                link_text = excluded.link_text, sticky = excluded.sticky,
-                auto_dismiss = excluded.auto_dismiss,
-                expires_at = excluded.expires_at, leased_until = excluded.leased_until,
-                nonce = excluded.nonce, takes = 0
-            returning flash_key, id, leased_until
-         )
-         select pushed.flash_key, pushed.idle_left, pushed.end_left, pushed.renewed,
-            first.place is null and done.place is null as later,
-            coalesce(done.id, stored.id) as id,
-            coalesce(done.leased_until, stored.leased_until) as leased_until
-         from pushed
-         left join done using (place)
-         left join first using (place)
-         left join stored on stored.flash_key = first.flash_key
-         order by place"
-    )
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pg_sessions::{SessionKey, database::describe, expiry::Times};
+use pg_sessions::{SessionKey, database::describe};
 use sqlx::{PgConnection, Row, postgres::PgRow};
 use tower_sessions::session::Id;
 use uuid::Uuid;
@@ -37,7 +37,9 @@ impl Query for TakeQuery {
         pages: &[Page],
         _: bool,
     ) -> sqlx::Result<Vec<Taken>> {
-        let Rows { sql, limits, .. } = &*self.0;
+        let Rows {
+            sql, limits, idle, ..
+        } = &*self.0;
         let ids: Vec<_> = pages.iter().map(|one| one.session.to_string()).collect();
         // Places are counted from 1, as `with ordinality` does.
         let noted = || {
@@ -49,12 +51,15 @@ impl Query for TakeQuery {
         let places: Vec<_> = noted().map(|(place, _, _)| place).collect();
         let scopes: Vec<_> = noted().map(|(_, scope, _)| scope).collect();
         let noted: Vec<_> = noted().map(|(_, _, id)| id).collect();
-        let rows = sqlx::query(&sql.take)
-            .bind(ids)
+        let take = match noted.is_empty() {
+            true => sqlx::query(&sql.take).bind(ids).bind(idle),
+            false => (sqlx::query(&sql.take_noted).bind(ids).bind(idle))
+                .bind(places)
+                .bind(scopes)
+                .bind(noted),
+        };
+        let rows = take
             .bind(limits.lease.as_secs_f64())
-            .bind(places)
-            .bind(scopes)
-            .bind(noted)
             .fetch_all(connection)
             .await?;
         let mut all: Vec<_> = pages.iter().map(|_| Taken::default()).collect();
@@ -63,7 +68,7 @@ impl Query for TakeQuery {
             let Some(taken) = all.get_mut(position as usize - 1) else {
                 continue;
             };
-            taken.times = Some(Times::of(row)?);
+            taken.is_due = row.try_get("due")?;
             let Some(key) = row.try_get::<Option<Uuid>, _>("flash_key")?.map(SessionKey) else {
                 continue;
             };

@@ -73,6 +73,48 @@ async fn pushes_that_wait_for_the_database_share_a_statement() -> Result {
 }
 
 #[tokio::test]
+async fn pushes_of_one_session_that_wait_for_the_database_share_a_statement() -> Result {
+    let counted = Counted::start().await?;
+    let visitor = Visitor::new(&counted.server);
+    visitor.push("0").await?;
+    counted.reset().await?;
+    let texts: Vec<_> = (1..=20).map(|number| number.to_string()).collect();
+    let pushes = futures::future::try_join_all(texts.iter().map(|text| visitor.push(text)));
+    counted.server.held_up(pushes).await?;
+    let ran = counted.count().await?;
+    assert!((1..=3).contains(&ran["flash push"]), "{ran:?}");
+    let mut shown: Vec<u32> = (visitor.page("/page").await?.iter())
+        .map(|text| text.parse())
+        .collect::<std::result::Result<_, _>>()?;
+    shown.sort_unstable();
+    assert_eq!(shown, (0..=20).collect::<Vec<_>>(), "each of them, once");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_page_and_a_push_read_no_messages_of_others_whatever_the_statistics_say() -> Result {
+    let counted = Counted::start().await?;
+    let visitor = Visitor::new(&counted.server);
+    visitor.push("mine").await?;
+    // Thousands of others, none sticky: for the planner such a table has no sticky message.
+    let others = "insert into flash_message (flash_key, level, rank, text, sticky, expires_at)
+        select gen_random_uuid(), 'info', 0, 'of another', false, now() + interval '1 day'
+        from generate_series(1, 20000)";
+    counted.server.pool.execute(others).await?;
+    counted.server.pool.execute("vacuum analyze").await?;
+    counted.reset().await?;
+    visitor.push("mine too").await?;
+    assert_eq!(visitor.page("/page").await?, ["mine", "mine too"]);
+    for (name, pages) in counted.pages().await? {
+        assert!(
+            pages < 60,
+            "{name} has read {pages} pages of tables and indexes"
+        );
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn the_push_of_a_first_visit_runs_two_statements() -> Result {
     let counted = Counted::start().await?;
     Visitor::new(&counted.server).push("x").await?;
@@ -129,17 +171,26 @@ impl Counted {
     }
 
     async fn count(&self) -> Result<BTreeMap<String, i64>> {
+        self.sum("calls").await
+    }
+
+    /// How many pages of tables and indexes each statement has read.
+    async fn pages(&self) -> Result<BTreeMap<String, i64>> {
+        self.sum("shared_blks_hit + shared_blks_read").await
+    }
+
+    async fn sum(&self, figure: &str) -> Result<BTreeMap<String, i64>> {
         self.server.flash.flush().await;
-        let rows: Vec<(String, i64)> = sqlx::query_as(
-            "select query, calls from pg_stat_statements
+        let rows: Vec<(String, i64)> = sqlx::query_as(&format!(
+            "select query, {figure} from pg_stat_statements
              where dbid = (select oid from pg_database where datname = current_database())
                and query not like '%pg_stat_statements%'",
-        )
+        ))
         .fetch_all(&self.server.pool)
         .await?;
         let mut ran = BTreeMap::new();
-        for (query, calls) in &rows {
-            *ran.entry(name(query).to_owned()).or_insert(0) += calls;
+        for (query, figure) in &rows {
+            *ran.entry(name(query).to_owned()).or_insert(0) += figure;
         }
         Ok(ran)
     }

@@ -1,0 +1,5 @@
+/* flash delete expired */
+delete from :flash
+where (flash_key, id) in (
+    select flash_key, id from :flash where expires_at < now() limit 1000 for update skip locked
+)

@@ -1,0 +1,17 @@
+/* flash dismiss */
+with visitor as (
+    select flash_key from :session where id = :id and expiry_date > now()
+),
+asked_back as (
+    update :flash m
+    set leased_until = null,
+        expires_at = case
+            when m.leased_until = 'infinity' then now() + make_interval(secs => :expiry)
+            else m.expires_at
+        end
+    from visitor v
+    where m.flash_key = v.flash_key and m.id = any(:asked_back) and m.id <> all(:dismissed)
+        and m.leased_until is not null
+)
+delete from :flash m using visitor v
+where m.flash_key = v.flash_key and m.id = any(:dismissed)

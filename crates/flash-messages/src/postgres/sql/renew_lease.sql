@@ -1,0 +1,6 @@
+/* flash renew lease */
+update :flash m
+set leased_until = now() + make_interval(secs => :lease)
+from unnest(:ids::int8[], :until::timestamptz[]) as held (id, leased_until)
+where m.flash_key = :key and m.id = held.id and m.leased_until = held.leased_until
+returning m.id, m.leased_until

@@ -1,0 +1,66 @@
+/* flash take */
+with asked as (
+    -- By index, for each session of its own: that is what the limit is for.
+    select s.flash_key, s.due, ids.place
+    from unnest(:ids::text[]) with ordinality as ids (id, place)
+    cross join lateral (
+        select s.flash_key, :is_due as due
+        from :session s where s.id = ids.id and s.expiry_date > now() limit 1
+    ) s
+    -- A lease does not wait for the disk: when PostgreSQL crashes, messages that were about to be
+    -- shown are shown again.
+    where set_config('synchronous_commit', 'off', true) is not null
+),
+\if :noted
+noted as (
+    -- What the browser says it has shown.
+    select distinct asked.flash_key, n.id
+    from unnest(:places::int8[], :scopes::text[], :noted::int8[]) as n (place, scope, id)
+    join asked using (place)
+    where left(asked.flash_key::text, 8) = n.scope
+),
+acknowledged as (
+    delete from :flash m using noted n
+    where m.flash_key = n.flash_key and m.id = n.id and not m.sticky
+),
+\endif
+waiting as (
+    -- Of two page loads at once, here or elsewhere, the second skips what the first leases.
+    select m.flash_key, m.id, m.ran_out, sessions.place
+    from (
+        select flash_key, min(place) as place from asked group by flash_key
+    ) sessions
+    cross join lateral (
+        select flash_key, id, leased_until is not null as ran_out from :flash
+        where flash_key = sessions.flash_key and not sticky and expires_at > now()
+            and (leased_until is null or leased_until < now())
+\if :noted
+            and id <> all(array(
+                select n.id from noted n where n.flash_key = sessions.flash_key
+            ))
+\endif
+        order by id for update skip locked
+    ) m
+),
+taken as (
+    update :flash m
+    set leased_until = now() + make_interval(secs => :lease), takes = m.takes + 1
+    from waiting w where m.flash_key = w.flash_key and m.id = w.id
+    returning w.place, w.ran_out, :message
+),
+sticky as (
+    select asked.place, false as ran_out, :message
+    from asked cross join lateral (
+        select :message from :flash m
+        where m.flash_key = asked.flash_key and m.sticky and m.expires_at > now()
+        offset 0
+    ) m
+)
+-- A row for each message, and one without for a session whose idle end is to be moved on.
+select asked.place, asked.due, m.ran_out, :message
+from asked left join (
+    select m.place, m.ran_out, :message from taken m
+    union all select m.place, m.ran_out, :message from sticky m
+) m using (place)
+where asked.due or m.id is not null
+order by m.id

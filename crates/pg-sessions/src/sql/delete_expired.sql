@@ -1,0 +1,5 @@
+/* session delete expired */
+delete from :session
+where id in (
+    select id from :session where expiry_date < now() limit 1000 for update skip locked
+)

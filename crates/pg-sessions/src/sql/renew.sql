@@ -1,0 +1,13 @@
+/* session renew */
+with old as (
+    -- Requests that are under way can read it for a while.
+    update :session
+    set renewed = true, expiry_date = least(expiry_date, now() + interval '10 seconds')
+    where id = :old_id and not renewed and expiry_date > now()
+    returning id
+)
+insert into :session (id, data, expiry_date, flash_key, ends_at)
+select :id, :data, least(:expiry, now() + make_interval(secs => :idle)), :flash_key,
+    case when :idle::float8 is not null then :expiry end
+from old
+on conflict (id) do nothing
