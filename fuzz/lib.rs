@@ -4,12 +4,7 @@ use std::{sync::LazyLock, time::Duration};
 
 use axum::{Router, body::Body, http::{Request, StatusCode}};
 use http_body_util::BodyExt;
-use leptos_flash::{FlashLayer, FlashStore, PostgresSessionStore};
-use race_bib::{
-    config::Config,
-    protection::PostLimit,
-    router::{AppState, Readiness, protected, routes},
-};
+use race_bib::{application::Application, config::Config};
 use sqlx::postgres::PgPoolOptions;
 use tokio::runtime::Runtime;
 use tower::ServiceExt;
@@ -31,11 +26,7 @@ fn app() -> Router {
     let pool = PgPoolOptions::new()
         .acquire_timeout(Duration::from_millis(1))
         .connect_lazy_with(config.database.clone());
-    let sessions = PostgresSessionStore::new(pool);
-    let flash = FlashLayer::new(FlashStore::new(&sessions));
-    let limit = PostLimit::new(&config);
-    let state = AppState::new(config, sessions, Readiness::default());
-    protected(routes(&state, flash), state, limit)
+    Application::build(config, pool).router
 }
 
 /// The status and the text of the answer, read to its end.

@@ -61,7 +61,7 @@ fn secret() -> String {
 /// `delete` on both tables.
 fn schema() -> String {
     let sessions = PostgresSessionStore::new(PgPool::connect_lazy_with(PgConnectOptions::new()));
-    sessions.schema() + &FlashStore::new(&sessions).schema()
+    FlashStore::new(sessions).schema()
 }
 
 fn variables() -> String {

@@ -9,6 +9,8 @@ pub mod race;
 mod site_files;
 
 #[cfg(feature = "ssr")]
+pub mod application;
+#[cfg(feature = "ssr")]
 pub mod commands;
 #[cfg(feature = "ssr")]
 pub mod config;

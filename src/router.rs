@@ -1,12 +1,6 @@
 //! The routes and the layers around them.
 
-use std::{
-    ops::Deref,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::{ops::Deref, sync::Arc};
 
 use axum::{
     Router,
@@ -29,13 +23,14 @@ use tower_http::{
 
 use crate::{
     app::{App, shell},
+    application::Readiness,
     config::Config,
     error::AppError,
     page_cache::{PageCache, answer_strangers, render_once},
     pages::messages::server::hop,
     protection::{BrowserRules, PostLimit, tell_browser},
     refusals::{explain_refusals, refuse_failed_forms},
-    session::{explain_lost_session, session_layer},
+    session::explain_lost_session,
     trace::{LastRequests, note_route, note_session, trace},
 };
 
@@ -77,19 +72,9 @@ impl FromRef<AppState> for LeptosOptions {
     }
 }
 
-/// Whether the tables are there.
-#[derive(Clone, Default)]
-pub struct Readiness(Arc<AtomicBool>);
-
-impl Readiness {
-    pub fn set_ready(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-/// The pages and the files. The last layer is the outermost: a request for a page passes the session,
-/// then the flash messages, then the pages that are rendered once, then the forms. Files need none of
-/// them.
+/// The pages and the files. The last layer is the outermost: a request for a page passes the flash
+/// messages with their session, then the pages that are rendered once, then the forms. Files need none
+/// of them.
 pub fn routes(state: &AppState, flash: FlashLayer) -> Router<AppState> {
     let config = &state.config;
     let shell_of = {
@@ -124,9 +109,8 @@ pub fn routes(state: &AppState, flash: FlashLayer) -> Router<AppState> {
         .layer(
             ServiceBuilder::new()
                 .layer(from_fn(explain_lost_session))
-                .layer(session_layer(config, state.session_store.clone()))
-                .layer(from_fn(note_session))
                 .layer(flash)
+                .layer(from_fn(note_session))
                 .layer(from_fn_with_state(state.clone(), render_once))
                 .layer(from_fn(refuse_failed_forms)),
         );
@@ -224,8 +208,7 @@ fn assets(files: Router<AppState>, lifetime: &'static str) -> Router<AppState> {
 }
 
 async fn readyz(State(state): State<AppState>) -> Result<&'static str, (StatusCode, &'static str)> {
-    let ready =
-        state.readiness.0.load(Ordering::Relaxed) && state.session_store.is_writable().await;
+    let ready = state.readiness.is_ready() && state.session_store.is_writable().await;
     match ready {
         true => Ok("ok"),
         false => Err((

@@ -1,13 +1,10 @@
 //! Starts: config, logs, database, router, serve, shut down.
 
-use std::{future::IntoFuture, time::Duration};
+use std::{convert::Infallible, future::IntoFuture, time::Duration};
 
 use anyhow::{Context, Result};
 use axum::Router;
-use leptos_flash::{
-    FlashError, FlashLayer, FlashListener, FlashStore, PostgresSessionStore, purge_every,
-    with_connection,
-};
+use leptos_flash::{FlashListener, with_connection};
 use sqlx::{PgPool, postgres::PgPoolOptions};
 use tokio::{
     net::TcpListener,
@@ -22,20 +19,12 @@ use tracing_subscriber::{
 };
 
 use crate::{
-    components::MOST_MESSAGES,
-    config::Config,
-    metrics,
-    pages::messages::server::MAX_MESSAGE,
-    protection::PostLimit,
-    router::{AppState, Readiness, protected, routes},
-    site_files::SiteFiles,
-    trace::StatementLayer,
+    application::Application, config::Config, metrics, protection::PostLimit,
+    site_files::SiteFiles, trace::StatementLayer,
 };
 
 /// PostgreSQL's notices say at each start that the tables are there.
 const DEFAULT_LOG: &str = "info,sqlx::postgres::notice=warn";
-
-const PURGE_PERIOD: Duration = Duration::from_secs(15 * 60);
 
 /// How long requests that are under way have when the server stops. Orchestrators kill after 10
 /// seconds or more.
@@ -66,32 +55,17 @@ pub async fn run() -> Result<()> {
     if let Some(address) = config.metrics {
         metrics::serve(address, pool.clone()).await?;
     }
-
-    let sessions = PostgresSessionStore::new(pool.clone()).with_idle_expiry(config.idle);
-    let messages = FlashStore::new(&sessions)
-        .with_max_waiting(MOST_MESSAGES)
-        .with_max_bytes(MAX_MESSAGE)
-        // A request must not outlive the lease of its messages.
-        .with_lease(config.request_timeout + Duration::from_secs(5));
-    let flash = FlashLayer::new(messages.clone());
-    let readiness = Readiness::default();
-    let post_limit = PostLimit::new(&config);
-    let state = AppState::new(config.clone(), sessions.clone(), readiness.clone());
-    let app = protected(routes(&state, flash.clone()), state, post_limit.clone());
-
-    let maintenance = async {
-        prepare(&config, &sessions, &messages).await;
-        readiness.set_ready();
-        purge_every(PURGE_PERIOD, messages, sessions).await;
+    let app = Application::build(config.clone(), pool);
+    let prepare = async {
+        prepare(&config, &app).await;
+        std::future::pending().await
     };
     tracing::info!("listening on http://{}", listener.local_addr()?);
     tokio::select! {
-        served = serve(listener, app) => served?,
-        () = maintenance => {}
-        () = forget_quiet_clients(post_limit) => {}
+        served = app.flash.run(serve(listener, app.router.clone())) => served,
+        never = prepare => never,
+        never = forget_quiet_clients(&app.post_limit) => match never {},
     }
-    flash.flush().await;
-    Ok(())
 }
 
 /// Connects when it is first used: pages are served before the database is there.
@@ -107,15 +81,10 @@ fn pool(config: &Config) -> PgPool {
 }
 
 /// Creates the tables, as soon as there is a database.
-async fn prepare(config: &Config, sessions: &PostgresSessionStore, messages: &FlashStore) {
+async fn prepare(config: &Config, app: &Application) {
     let mut pause = Duration::from_secs(1);
     loop {
-        let created: Result<(), FlashError> = async {
-            sessions.migrate().await?;
-            messages.migrate().await
-        }
-        .await;
-        let Err(error) = created else {
+        let Err(error) = app.migrate().await else {
             return tracing::info!("the database is ready");
         };
         tracing::warn!(
@@ -129,7 +98,7 @@ async fn prepare(config: &Config, sessions: &PostgresSessionStore, messages: &Fl
     }
 }
 
-async fn forget_quiet_clients(limit: PostLimit) {
+async fn forget_quiet_clients(limit: &PostLimit) -> Infallible {
     loop {
         tokio::time::sleep(Duration::from_secs(60)).await;
         limit.forget_quiet_clients();

@@ -1,4 +1,4 @@
-//! The session layer: cookie, signature, expiry.
+//! The session of a request, and its cookie.
 
 use axum::{
     extract::Request,
@@ -7,17 +7,18 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use cookie::Cookie;
-use leptos_flash::{PostgresSessionStore, SessionLayer, Visit};
+use leptos_flash::{FlashLayer, FlashStore, Visit};
 use tower_sessions::Session;
 
 use crate::{config::Config, error::AppError};
 
-/// The sessions of the requests. The store ends one earlier when it is not used.
-pub fn session_layer(config: &Config, store: PostgresSessionStore) -> SessionLayer {
-    SessionLayer::new(store, cookie(config)).with_secrets(config.keys.clone())
+/// The sessions and messages of the requests. A session ends at the age of its cookie; its store ends
+/// it earlier when it is not used.
+pub fn flash_layer(config: &Config, messages: FlashStore) -> FlashLayer {
+    FlashLayer::new(messages, cookie(config)).with_secrets(config.keys.clone())
 }
 
-/// A session that can't be saved is an empty 503. It goes around [`session_layer`].
+/// A session that can't be saved is an empty 503. It goes around [`flash_layer`].
 pub async fn explain_lost_session(request: Request, next: Next) -> Response {
     let response = next.run(request).await;
     let has_words = response.headers().contains_key(CONTENT_TYPE);

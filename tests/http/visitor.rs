@@ -2,13 +2,7 @@
 
 use std::net::SocketAddr;
 
-use leptos_flash::{FlashLayer, FlashStore, PostgresSessionStore};
-use race_bib::{
-    config::Config,
-    pages::messages::server::MAX_MESSAGE,
-    protection::PostLimit,
-    router::{AppState, Readiness, protected, routes},
-};
+use race_bib::{application::Application, config::Config, router::AppState};
 use reqwest::{Client, Response, redirect::Policy};
 use sqlx::PgPool;
 
@@ -37,17 +31,9 @@ impl Visitor {
         let variables: Vec<_> = more.chain(usual).collect();
         let variable = |name: &str| Some(variables.iter().find(|(key, _)| *key == name)?.1.clone());
         let config = Config::from_variables(variable)?;
-        let session_store = PostgresSessionStore::new(pool.clone());
-        session_store.migrate().await?;
-        let flash_store = FlashStore::new(&session_store).with_max_bytes(MAX_MESSAGE);
-        flash_store.migrate().await?;
-        let readiness = Readiness::default();
-        readiness.set_ready();
-        let flash = FlashLayer::new(flash_store);
-        let limit = PostLimit::new(&config);
-        let state = AppState::new(config, session_store, readiness);
-        let app = protected(routes(&state, flash).merge(panicking()), state, limit);
-        let app = app.into_make_service_with_connect_info::<SocketAddr>();
+        let app = Application::build_with(config, pool, panicking());
+        app.migrate().await?;
+        let app = (app.router).into_make_service_with_connect_info::<SocketAddr>();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
         let base = format!("http://{}", listener.local_addr()?);
         tokio::spawn(axum::serve(listener, app).into_future());

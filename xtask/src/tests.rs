@@ -80,8 +80,6 @@ fn lint() -> Result<()> {
             "--package",
             "leptos-flash",
             "--package",
-            "flash-messages",
-            "--package",
             "hydrated",
             "--lib",
             "--locked",

@@ -1,30 +1,25 @@
 //! A form and its flash messages, in memory: no database, no Node.js.
 //!
-//! `cargo run -p flash-messages --example axum --features server`, then open <http://localhost:3000>.
+//! `cargo run -p flash-messages --example axum`, then open <http://localhost:3000>.
 
 use axum::{
     Router,
     response::{Html, Redirect},
     routing::get,
 };
-use flash_messages::{
-    Flash, FlashError, FlashLayer, FlashListener, FlashMessage, MemorySessions, MemoryStore,
-    SessionLayer, with_connection,
-};
+use flash_messages::{Flash, FlashError, FlashLayer, FlashMessage, MemoryStore, cookie::Cookie};
 use tokio::net::TcpListener;
-use tower_sessions::cookie::Cookie;
 
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
-    let sessions = MemorySessions::default();
     let cookie = Cookie::build("sessionId").path("/").http_only(true).build();
+    let flash = FlashLayer::new(MemoryStore::default(), cookie);
     let app = Router::new()
         .route("/", get(page).post(save))
-        .layer(FlashLayer::new(MemoryStore::new(&sessions)))
-        .layer(SessionLayer::new(sessions, cookie));
+        .layer(flash.clone());
     let listener = TcpListener::bind("127.0.0.1:3000").await?;
     println!("listening on http://localhost:3000");
-    axum::serve(FlashListener::new(listener), with_connection(app)).await
+    flash.serve(listener, app, std::future::pending()).await
 }
 
 async fn page(flash: Flash) -> Html<String> {

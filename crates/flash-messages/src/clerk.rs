@@ -1,6 +1,9 @@
 //! The clerk: the one background task that deletes what was shown, all requests of 10 ms at once.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -12,7 +15,14 @@ use crate::{
 
 /// Tells the task what was shown.
 #[derive(Clone, Debug)]
-pub(crate) struct Clerk(mpsc::UnboundedSender<Report>);
+pub(crate) struct Clerk(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    store: Arc<dyn MessageStore>,
+    /// The task begins with the first report.
+    task: OnceLock<mpsc::UnboundedSender<Report>>,
+}
 
 #[derive(Debug)]
 enum Report {
@@ -29,33 +39,40 @@ const BATCH_SIZE: usize = 1000;
 const PAUSE: Duration = Duration::from_secs(1);
 
 impl Clerk {
-    /// Starts the task.
-    ///
-    /// # Panics
-    /// Outside a tokio runtime.
-    pub fn spawn(store: Arc<dyn MessageStore>) -> Self {
-        let (sender, receiver) = mpsc::unbounded_channel();
-        tokio::spawn(delete_in_batches(store, receiver));
-        Self(sender)
+    pub fn new(store: Arc<dyn MessageStore>) -> Self {
+        let task = OnceLock::new();
+        Self(Arc::new(Shared { store, task }))
     }
 
     fn shown(&self, shown: Vec<Shown>) {
         if !shown.is_empty() {
-            // The receiver ends with the runtime; the lease runs out then.
-            _ = self.0.send(Report::Shown(shown));
+            self.report(Report::Shown(shown));
         }
     }
 
     /// The browser has shown these, as it says with a call.
     pub fn acknowledged(&self, messages: Vec<Acknowledged>) {
-        _ = self.0.send(Report::Acknowledged(messages));
+        self.report(Report::Acknowledged(messages));
+    }
+
+    /// Starts the task, if it does not run yet, and tells it.
+    fn report(&self, report: Report) {
+        let task = self.0.task.get_or_init(|| {
+            let (sender, receiver) = mpsc::unbounded_channel();
+            tokio::spawn(delete_in_batches(self.0.store.clone(), receiver));
+            sender
+        });
+        // The task ends with the runtime; the lease runs out then.
+        _ = task.send(report);
     }
 
     /// Waits until all that was shown so far is deleted, or could not be.
     pub async fn flush(&self) {
-        let (done, flushed) = oneshot::channel();
-        _ = self.0.send(Report::Flush(done));
-        _ = flushed.await;
+        if let Some(task) = self.0.task.get() {
+            let (done, flushed) = oneshot::channel();
+            _ = task.send(Report::Flush(done));
+            _ = flushed.await;
+        }
     }
 }
 

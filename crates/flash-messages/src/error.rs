@@ -15,28 +15,13 @@ pub enum FlashError {
     /// The request did not come through a `FlashLayer`.
     #[error(
         "Can't reach the flash messages: this request did not pass through FlashLayer. Add \
-         `.layer(FlashLayer::new(store))` to the router, after the routes and the fallback."
+         `.layer(FlashLayer::new(store, cookie))` to the router, after the routes and the fallback."
     )]
     MissingLayer,
 
-    /// `FlashLayer` found no session in the request.
-    #[error(
-        "Can't reach the session of the flash messages: SessionLayer must be outside FlashLayer. Add \
-         `.layer(SessionLayer::new(sessions, cookie))` after `.layer(FlashLayer::new(store))`. \
-         tower-sessions' own SessionManagerLayer does not do."
-    )]
-    MissingSession,
-
-    /// The session layer and the message store have different tables of sessions.
-    #[error(
-        "The flash messages can't find their sessions: SessionLayer and FlashStore were made from \
-         different session stores. Make both from the same, after all of its `with_…`."
-    )]
-    OtherSessions,
-
-    /// The request passed two `FlashLayer`s.
-    #[error("FlashLayer is there twice. The outer one counts; remove the inner one.")]
-    LayerTwice,
+    /// The session ended while the message was stored.
+    #[error("The session has ended. Push the message again.")]
+    SessionEnded,
 
     /// A first visit's push after the response head has left: its cookie can't be set any more.
     #[error(
@@ -97,17 +82,15 @@ impl FlashError {
     /// 4xx: the request can be mended. 500: the program must be. 503: later.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::MissingLayer
-            | Self::MissingSession
-            | Self::OtherSessions
-            | Self::LayerTwice
-            | Self::TooLate => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::MissingLayer | Self::TooLate => StatusCode::INTERNAL_SERVER_ERROR,
             Self::TooLong { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::EmptyText | Self::NulCharacter | Self::Level(_) | Self::NotLocal => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
             Self::Full { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Session(_) | Self::Database(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::SessionEnded | Self::Session(_) | Self::Database(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
         }
     }
 

@@ -41,8 +41,8 @@ pub struct Flash(pub(crate) Arc<Carried>);
 
 pub(crate) struct Carried {
     pub store: Arc<dyn MessageStore>,
-    pub session: Option<Session>,
-    pub visit: Option<Visit>,
+    pub session: Session,
+    pub visit: Visit,
     pub kind: Kind,
     /// What the browser says it has shown.
     pub notes: Vec<Note>,
@@ -103,8 +103,8 @@ impl Flash {
     ///
     /// # Errors
     /// The message is empty, too long, contains a NUL character or a link to another site; as many
-    /// as allowed of a higher level wait; the database can't be reached; the layers are missing or
-    /// in the wrong order; the response head of a first visit has left.
+    /// as allowed of a higher level wait; the database can't be reached; the response head of a first
+    /// visit has left.
     pub async fn push(&self, mut message: FlashMessage) -> Result<Option<i64>, FlashError> {
         let Carried {
             store,
@@ -116,9 +116,6 @@ impl Flash {
         if !store.limits().accept(&message)? {
             return Ok(None);
         }
-        let (Some(session), Some(visit)) = (session, visit) else {
-            return Err(FlashError::MissingSession);
-        };
         let travels = matches!(kind, Kind::Call { .. }) && !self.state().head_left;
         let stored = match session.id() {
             Some(id) => store.store(Owner::Session(id), &message, travels).await?,
@@ -133,7 +130,7 @@ impl Flash {
                 }
                 let key = self.key().await?;
                 (store.store(Owner::Key(key), &message, travels).await?)
-                    .ok_or(FlashError::MissingSession)?
+                    .ok_or(FlashError::SessionEnded)?
             }
         };
         if stored.is_due {
@@ -203,7 +200,7 @@ impl Flash {
     /// Dismisses a message, sticky or not, of this session.
     ///
     /// # Errors
-    /// The database can't be reached, or a layer is missing.
+    /// The database can't be reached.
     pub async fn dismiss(&self, id: i64) -> Result<(), FlashError> {
         self.dismiss_from_page(&[id], &[]).await
     }
@@ -217,14 +214,13 @@ impl Flash {
     /// another with its key has replaced stays replaced.
     ///
     /// # Errors
-    /// The database can't be reached, or a layer is missing.
+    /// The database can't be reached.
     pub async fn dismiss_from_page(
         &self,
         dismissed: &[i64],
         shown: &[i64],
     ) -> Result<(), FlashError> {
         let Carried { store, session, .. } = &*self.0;
-        let session = session.as_ref().ok_or(FlashError::MissingSession)?;
         if let Some(id) = session.id() {
             store.dismiss(id, dismissed, shown).await?;
             self.state().asked_back.extend(shown);
@@ -237,10 +233,9 @@ impl Flash {
     /// [`FlashStore::push`](crate::FlashStore::push).
     ///
     /// # Errors
-    /// The session can't be read, its layer is missing, or the response head of a first visit has
-    /// left.
+    /// The session can't be read, or the response head of a first visit has left.
     pub async fn key(&self) -> Result<SessionKey, FlashError> {
-        let session = self.0.session.as_ref().ok_or(FlashError::MissingSession)?;
+        let session = &self.0.session;
         let known = SessionKey::get(session).await?;
         if session.id().is_none() && self.state().head_left {
             tracing::error!("{}", FlashError::TooLate);
@@ -265,8 +260,8 @@ impl Flash {
 
     pub(crate) fn new(
         store: Arc<dyn MessageStore>,
-        session: Option<Session>,
-        visit: Option<Visit>,
+        session: Session,
+        visit: Visit,
         kind: Kind,
         notes: Vec<Note>,
     ) -> Self {

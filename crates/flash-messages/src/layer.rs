@@ -1,8 +1,9 @@
-//! The layer: takes the messages of a session before a page is rendered.
+//! The layer: takes the messages of a session before a page is rendered. And what runs beside it.
 
 use std::{
     fmt,
-    future::Future,
+    future::{Future, IntoFuture},
+    io,
     pin::Pin,
     sync::{
         Arc,
@@ -13,59 +14,53 @@ use std::{
 };
 
 use axum::{
-    BoxError, Json,
+    BoxError, Json, Router,
     body::{Body, Bytes, HttpBody},
     response::IntoResponse,
 };
 use http::{HeaderMap, Method, Request, Response};
-use pg_sessions::{Visit, is_page_load, is_speculative};
+use pg_sessions::{SessionLayer, SessionService, Visit, is_page_load, is_speculative};
+use tokio::net::TcpListener;
 use tower::{Layer, Service};
-use tower_sessions::Session;
+use tower_sessions::{
+    Session,
+    cookie::{Cookie, Key},
+};
 
 use crate::{
     clerk::Clerk,
     delivered_body::Origin,
-    error::FlashError,
     flash::{Carried, Flash},
+    listener::{FlashListener, with_connection},
+    purge::purge_every,
     request::{Kind, notes},
     settle::Holding,
     store::MessageStore,
 };
 
-/// Takes the messages of a session before a page is rendered, and sees to it that they are deleted
-/// when the page was handed over and wait again when it was not.
+/// Lends each request its session, takes the messages of the session before a page is rendered, and
+/// sees to it that they are deleted when the page was handed over and wait again when it was not.
 ///
-/// It goes around the routes and inside the session layer; a compression layer goes inside
-/// it. The last `.layer` is the outermost:
+/// It goes around the routes; a compression layer goes inside it. There is a [`SessionLayer`] in it, so
+/// handlers get a `tower_sessions::Session` too.
 ///
 /// ```no_run
-/// use std::time::Duration;
-///
 /// use axum::Router;
 /// use flash_messages::{
-///     FlashLayer, FlashListener, FlashStore, PostgresSessionStore, SessionLayer, purge_every,
-///     with_connection,
+///     FlashLayer, FlashStore, PostgresSessionStore,
+///     cookie::{Cookie, Key},
 /// };
 /// use tokio::net::TcpListener;
-/// use tower_sessions::cookie::{Cookie, Key};
 ///
 /// # async fn example(pool: sqlx::PgPool, routes: Router, key: Key) -> Result<(), Box<dyn std::error::Error>> {
-/// let sessions = PostgresSessionStore::new(pool);
-/// sessions.migrate().await?;
-/// let messages = FlashStore::new(&sessions);
+/// let messages = FlashStore::new(PostgresSessionStore::new(pool));
 /// messages.migrate().await?;
-/// // Deletes what expired; without it expired rows stay for ever.
-/// tokio::spawn(purge_every(Duration::from_secs(15 * 60), messages.clone(), sessions.clone()));
 ///
 /// let cookie = Cookie::build("sessionId").path("/").http_only(true).secure(true).build();
-/// let flash = FlashLayer::new(messages);
-/// let app: Router = routes
-///     .layer(flash.clone())
-///     .layer(SessionLayer::new(sessions, cookie).with_secrets([key]));
-/// let listener = FlashListener::new(TcpListener::bind("127.0.0.1:3000").await?);
-/// axum::serve(listener, with_connection(app)).await?;
-/// // After a graceful shutdown; without it the last messages are shown again.
-/// flash.flush().await;
+/// let flash = FlashLayer::new(messages, cookie).with_secrets([key]);
+/// let app = routes.layer(flash.clone());
+/// let stop = async { _ = tokio::signal::ctrl_c().await };
+/// flash.serve(TcpListener::bind("127.0.0.1:3000").await?, app, stop).await?;
 /// # Ok(())
 /// # }
 /// ```
@@ -75,9 +70,11 @@ pub struct FlashLayer(Arc<Shared>);
 /// Behind one pointer: every request copies the layer.
 #[derive(Clone)]
 struct Shared {
+    sessions: SessionLayer,
     store: Arc<dyn MessageStore>,
     clerk: Clerk,
     take_timeout: Duration,
+    purge_period: Duration,
     is_page_load: Arc<PageLoadRule>,
     complained: Arc<AtomicBool>,
 }
@@ -91,19 +88,35 @@ impl fmt::Debug for Shared {
 }
 
 impl FlashLayer {
-    /// A layer for the messages of `store`. It starts a task that deletes what was shown.
-    ///
-    /// # Panics
-    /// Outside a tokio runtime.
-    pub fn new(store: impl MessageStore + 'static) -> Self {
+    /// The messages of `store`, and its sessions with a cookie of this name and these attributes; the
+    /// cookie's value doesn't matter. Without a `Max-Age` the cookie ends with the browser, and a session
+    /// after 14 days.
+    pub fn new(store: impl MessageStore + 'static, cookie: Cookie<'static>) -> Self {
         let store: Arc<dyn MessageStore> = Arc::new(store);
         Self(Arc::new(Shared {
-            clerk: Clerk::spawn(store.clone()),
+            sessions: SessionLayer::shared(store.sessions(), cookie),
+            clerk: Clerk::new(store.clone()),
             store,
             take_timeout: Duration::from_secs(2),
+            purge_period: Duration::from_secs(15 * 60),
             is_page_load: Arc::new(is_page_load),
             complained: Arc::default(),
         }))
+    }
+
+    /// Signs the cookie. The first secret signs, all verify. Default: the cookie is the bare id, and
+    /// each id that somebody makes up costs a statement.
+    pub fn with_secrets(mut self, secrets: impl Into<Vec<Key>>) -> Self {
+        let shared = Arc::make_mut(&mut self.0);
+        shared.sessions = shared.sessions.clone().with_secrets(secrets);
+        self
+    }
+
+    /// How often [`serve`](Self::serve) and [`run`](Self::run) delete what has expired. Default: every 15
+    /// minutes.
+    pub fn with_purge_period(mut self, period: Duration) -> Self {
+        Arc::make_mut(&mut self.0).purge_period = period;
+        self
     }
 
     /// How long a page waits for its messages before it is rendered without. Default: 2 seconds.
@@ -134,32 +147,58 @@ impl FlashLayer {
         self
     }
 
-    /// Waits until all that was shown so far is deleted, or could not be. Call it after a graceful shutdown:
-    /// otherwise messages of the last 10 ms are shown again when their lease runs out.
-    pub async fn flush(&self) {
-        self.0.clerk.flush().await;
+    /// Serves `app` until `stop` is done and the requests under way have finished. Meanwhile it deletes
+    /// what has expired, and at the end what was shown.
+    ///
+    /// The connections report when a page was written to the network, see [`FlashListener`].
+    ///
+    /// # Errors
+    /// As `axum::serve`.
+    pub async fn serve(
+        &self,
+        listener: TcpListener,
+        app: Router,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> io::Result<()> {
+        let server = axum::serve(FlashListener::new(listener), with_connection(app));
+        self.run(server.with_graceful_shutdown(stop).into_future())
+            .await
     }
 
-    /// Says once what is wrong with the layers.
-    fn complain(&self, error: &FlashError) {
-        if !self.0.complained.swap(true, Ordering::Relaxed) {
-            tracing::error!("{error}");
-        }
+    /// Runs a server of your own, and returns what it returns. Meanwhile it deletes what has expired, and
+    /// at the end what was shown.
+    pub async fn run<T>(&self, server: impl Future<Output = T>) -> T {
+        let Shared {
+            store,
+            purge_period,
+            ..
+        } = &*self.0;
+        let ended = tokio::select! {
+            ended = server => ended,
+            never = purge_every(*purge_period, &**store) => match never {},
+        };
+        self.flush().await;
+        ended
+    }
+
+    /// Waits until all that was shown so far is deleted, or could not be. For who neither calls
+    /// [`serve`](Self::serve) nor [`run`](Self::run): after a shutdown without it, messages of the last 10
+    /// ms are shown again when their lease runs out.
+    pub async fn flush(&self) {
+        self.0.clerk.flush().await;
     }
 }
 
 impl<S> Layer<S> for FlashLayer {
-    type Service = FlashService<S>;
+    type Service = SessionService<FlashService<S>>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        FlashService {
-            inner,
-            layer: self.clone(),
-        }
+        let layer = self.clone();
+        self.0.sessions.layer(FlashService { inner, layer })
     }
 }
 
-/// The service that [`FlashLayer`] makes.
+/// The service that [`FlashLayer`] makes, inside its sessions'.
 #[derive(Clone, Debug)]
 pub struct FlashService<S> {
     inner: S,
@@ -188,20 +227,27 @@ where
         let mut inner = std::mem::replace(&mut self.inner, clone);
         let layer = self.layer.clone();
         Box::pin(async move {
-            if request.extensions().get::<Flash>().is_some() {
-                layer.complain(&FlashError::LayerTwice);
+            let parts = request.extensions();
+            let (Some(session), Some(visit)) = (parts.get::<Session>(), parts.get::<Visit>())
+            else {
+                // The sessions' service is around this one, and adds both.
+                return Ok(inner.call(request).await?.map(Body::new));
+            };
+            if parts.get::<Flash>().is_some() {
+                if !layer.0.complained.swap(true, Ordering::Relaxed) {
+                    tracing::error!(
+                        "FlashLayer is there twice. The outer one counts; remove the inner one."
+                    );
+                }
                 return Ok(inner.call(request).await?.map(Body::new));
             }
+            let (session, visit) = (session.clone(), visit.clone());
             let kind = Kind::of(&request, &*layer.0.is_page_load);
-            let visit = layer.visit_of(&request);
-            if let (Kind::Call { .. } | Kind::Take, Some(visit)) = (kind, &visit)
+            if let Kind::Call { .. } | Kind::Take = kind
                 && !is_speculative(request.headers())
             {
                 visit.count_as_use();
             }
-            let session = visit
-                .as_ref()
-                .and(request.extensions().get::<Session>().cloned());
             let origin = Origin::of(&request);
             let flash = Flash::new(
                 layer.0.store.clone(),
@@ -231,19 +277,6 @@ where
 }
 
 impl FlashLayer {
-    /// Returns the visit of a request, if its session is one that our statements find.
-    fn visit_of<B>(&self, request: &Request<B>) -> Option<Visit> {
-        let Some(visit) = request.extensions().get::<Visit>() else {
-            self.complain(&FlashError::MissingSession);
-            return None;
-        };
-        if visit.sessions().name() != self.0.store.sessions() {
-            self.complain(&FlashError::OtherSessions);
-            return None;
-        }
-        Some(visit.clone())
-    }
-
     /// Fills `flash` for a request that shows messages. Without the database the page goes on
     /// without messages.
     async fn take(&self, flash: &Flash) {
@@ -254,7 +287,7 @@ impl FlashLayer {
             notes,
             ..
         } = &*flash.0;
-        let Some(id) = session.as_ref().and_then(Session::id) else {
+        let Some(id) = session.id() else {
             return;
         };
         if !matches!(kind, Kind::PageLoad | Kind::Take) {
@@ -263,7 +296,7 @@ impl FlashLayer {
         let taking = self.0.store.take(id, notes.clone());
         match tokio::time::timeout(self.0.take_timeout, taking).await {
             Ok(Ok(taken)) => {
-                if let (Some(visit), true) = (visit, taken.is_due) {
+                if taken.is_due {
                     visit.touch();
                 }
                 flash.fill(taken.messages, taken.lease);

@@ -46,10 +46,10 @@ mod crossing;
 mod settle;
 
 #[cfg(feature = "server")]
-mod layer;
+mod purge;
 
 #[cfg(feature = "server")]
-mod purge;
+mod layer;
 
 #[cfg(feature = "server")]
 pub mod testing;
@@ -73,5 +73,6 @@ pub use {
         created, ends, is_page_load,
     },
     postgres::FlashStore,
-    purge::purge_every,
+    sqlx,
+    tower_sessions::{self, cookie},
 };

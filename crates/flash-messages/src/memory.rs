@@ -7,7 +7,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use pg_sessions::{MemorySessions, SessionKey};
+use pg_sessions::{MemorySessions, SessionKey, Sessions};
 use time::OffsetDateTime;
 use tower_sessions::session::Id;
 
@@ -22,14 +22,11 @@ use crate::{
 /// [`FlashStore`](crate::FlashStore). For tests, and for an app without a database.
 ///
 /// ```
-/// use flash_messages::{FlashLayer, MemorySessions, MemoryStore};
+/// use flash_messages::{FlashLayer, MemoryStore, cookie::Cookie};
 ///
-/// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// let sessions = MemorySessions::default();
-/// let flash = FlashLayer::new(MemoryStore::new(&sessions));
-/// # }
+/// let flash = FlashLayer::new(MemoryStore::default(), Cookie::new("sessionId", ""));
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct MemoryStore {
     sessions: MemorySessions,
     table: Arc<Table>,
@@ -70,11 +67,9 @@ const UNDO: Duration = Duration::from_secs(3 * 60);
 
 impl MemoryStore {
     /// No message yet, of these sessions, with the defaults of [`Limits`].
-    pub fn new(sessions: &MemorySessions) -> Self {
-        Self {
-            sessions: sessions.clone(),
-            table: Arc::default(),
-        }
+    pub fn new(sessions: MemorySessions) -> Self {
+        let table = Arc::default();
+        Self { sessions, table }
     }
 
     /// With other limits, and no message yet.
@@ -170,8 +165,8 @@ impl Row {
 
 #[async_trait]
 impl MessageStore for MemoryStore {
-    fn sessions(&self) -> &str {
-        pg_sessions::Sessions::name(&self.sessions)
+    fn sessions(&self) -> Arc<dyn Sessions> {
+        Arc::new(self.sessions.clone())
     }
 
     fn limits(&self) -> &Limits {
@@ -318,6 +313,11 @@ impl MessageStore for MemoryStore {
             }
         }
         Ok(())
+    }
+
+    /// Expired messages leave with the next one that is stored, expired sessions likewise.
+    async fn delete_expired(&self) -> Result<u64, FlashError> {
+        Ok(0)
     }
 }
 

@@ -13,8 +13,10 @@ mod take;
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use pg_sessions::{PostgresSessionStore, SessionKey, purge::delete_in_batches, schema::Table};
-use tower_sessions::session::Id;
+use pg_sessions::{
+    PostgresSessionStore, SessionKey, Sessions, purge::delete_in_batches, schema::Table,
+};
+use tower_sessions::{ExpiredDeletion, session::Id};
 use uuid::Uuid;
 
 use self::{
@@ -42,8 +44,7 @@ use crate::{
 ///
 /// # async fn example(pool: sqlx::PgPool) -> Result<(), flash_messages::FlashError> {
 /// let sessions = PostgresSessionStore::new(pool);
-/// sessions.migrate().await?;
-/// let store = FlashStore::new(&sessions).with_min_level(Level::Info).with_max_waiting(100);
+/// let store = FlashStore::new(sessions).with_min_level(Level::Info).with_max_waiting(100);
 /// store.migrate().await?;
 /// # Ok(())
 /// # }
@@ -56,9 +57,7 @@ pub struct FlashStore(Arc<Shared>);
 struct Shared {
     rows: Arc<Rows>,
     table: Table,
-    sessions: Table,
-    /// The name of the table of the sessions.
-    sessions_name: String,
+    sessions: PostgresSessionStore,
     pushes: Batcher<PushQuery>,
     takes: Batcher<TakeQuery>,
 }
@@ -67,7 +66,7 @@ impl FlashStore {
     /// A store in the database of these sessions, with the defaults: table `public.flash_message`,
     /// every level, 2 KiB a message, 50 waiting messages a session, a lease of 15 seconds, unseen
     /// messages kept for a day. It shares the connections of the sessions.
-    pub fn new(sessions: &PostgresSessionStore) -> Self {
+    pub fn new(sessions: PostgresSessionStore) -> Self {
         let table = Table::new("public", "flash_message");
         Self(Arc::new(Shared {
             rows: Arc::new(Rows {
@@ -77,8 +76,7 @@ impl FlashStore {
                 sql: Arc::new(Sql::new(&table, sessions.table())),
             }),
             table,
-            sessions: sessions.table().clone(),
-            sessions_name: sessions.table().to_string(),
+            sessions,
             pushes: Batcher::default(),
             takes: Batcher::default(),
         }))
@@ -89,7 +87,7 @@ impl FlashStore {
     pub fn with_table(mut self, schema: &str, table: &str) -> Self {
         let shared = Arc::make_mut(&mut self.0);
         shared.table = Table::new(schema, table);
-        let sql = Sql::new(&shared.table, &shared.sessions);
+        let sql = Sql::new(&shared.table, shared.sessions.table());
         Arc::make_mut(&mut shared.rows).sql = Arc::new(sql);
         self
     }
@@ -131,19 +129,20 @@ impl FlashStore {
         &mut Arc::make_mut(&mut Arc::make_mut(&mut self.0).rows).limits
     }
 
-    /// The SQL of the schema, for a database in which the app may not create tables. Run it
-    /// as a role that may. It is safe to run again.
+    /// The SQL of the tables of sessions and messages, for a database in which the app may not create
+    /// tables. Run it as a role that may. It is safe to run again.
     pub fn schema(&self) -> String {
-        sql::schema(&self.0.table).sql()
+        self.0.sessions.schema() + &sql::schema(&self.0.table).sql()
     }
 
-    /// Creates the schema and the table when they are missing. Safe when many instances start at
+    /// Creates the tables of sessions and messages when they are missing. Safe when many instances start at
     /// once: they take turns. In a database that has it all nothing is written or locked.
     ///
     /// # Errors
     /// The database can't be reached, a lock was not to be had within 2 seconds, or its user may not
     /// create what is missing: see [`schema`](Self::schema).
     pub async fn migrate(&self) -> Result<(), FlashError> {
+        self.0.sessions.migrate().await?;
         let schema = sql::schema(&self.0.table);
         Ok(schema.migrate(&self.0.rows.database).await?)
     }
@@ -164,22 +163,12 @@ impl FlashStore {
         let stored = self.store(Owner::Key(key), &message, false).await?;
         Ok(stored.map(|stored| stored.id))
     }
-
-    /// Deletes what expired unseen, in batches of 1,000. Returns how many; 0 also when another
-    /// instance is at it. [`purge_every`](crate::purge_every) does it again and again.
-    ///
-    /// # Errors
-    /// The database can't be reached.
-    pub async fn delete_expired(&self) -> Result<u64, FlashError> {
-        let Rows { database, sql, .. } = &*self.0.rows;
-        Ok(delete_in_batches(database, &sql.delete_expired).await?)
-    }
 }
 
 #[async_trait]
 impl MessageStore for FlashStore {
-    fn sessions(&self) -> &str {
-        &self.0.sessions_name
+    fn sessions(&self) -> Arc<dyn Sessions> {
+        Arc::new(self.0.sessions.clone())
     }
 
     fn limits(&self) -> &Limits {
@@ -232,5 +221,14 @@ impl MessageStore for FlashStore {
         asked_back: &[i64],
     ) -> Result<(), FlashError> {
         Ok((self.0.rows.dismiss(session, dismissed, asked_back)).await?)
+    }
+
+    /// In batches of 1,000; 0 also when another instance is at it.
+    async fn delete_expired(&self) -> Result<u64, FlashError> {
+        let Rows { database, sql, .. } = &*self.0.rows;
+        let messages = delete_in_batches(database, &sql.delete_expired).await?;
+        let sessions = ExpiredDeletion::delete_expired(&self.0.sessions).await;
+        sessions.map_err(tower_sessions::session::Error::from)?;
+        Ok(messages)
     }
 }

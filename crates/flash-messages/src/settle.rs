@@ -3,7 +3,7 @@
 use axum::body::Body;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use pg_sessions::caching::never_store;
-use tower_sessions::{Session, session::Id};
+use tower_sessions::session::Id;
 
 use crate::{
     clerk::{Clerk, HandOver},
@@ -69,7 +69,7 @@ impl Holding {
                 self.renew(&mut settled.travelling).await;
                 cross(settled.travelling, settled.pushed, response.headers_mut()).await;
             }
-            if let Some(session) = session.as_ref().and_then(Session::id) {
+            if let Some(session) = session.id() {
                 self.acknowledge(session, response.headers_mut());
             }
         }

@@ -1,9 +1,9 @@
 //! What the layer asks of a store of messages, and the limits that all stores share.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use pg_sessions::SessionKey;
+use pg_sessions::{SessionKey, Sessions};
 use tower_sessions::session::Id;
 
 use crate::{
@@ -19,9 +19,8 @@ pub use crate::request::Note;
 /// A store of messages. [`FlashLayer`](crate::FlashLayer) and [`Flash`](crate::Flash) work with any.
 #[async_trait]
 pub trait MessageStore: fmt::Debug + Send + Sync {
-    /// Returns the name of the sessions that the messages belong to: see
-    /// [`Sessions::name`](pg_sessions::Sessions::name).
-    fn sessions(&self) -> &str;
+    /// Returns the sessions that the messages belong to.
+    fn sessions(&self) -> Arc<dyn Sessions>;
 
     /// Returns the limits of messages.
     fn limits(&self) -> &Limits;
@@ -67,6 +66,12 @@ pub trait MessageStore: fmt::Debug + Send + Sync {
         dismissed: &[i64],
         asked_back: &[i64],
     ) -> Result<(), FlashError>;
+
+    /// Deletes what has expired: messages that nobody saw, and sessions. Returns how many messages.
+    ///
+    /// # Errors
+    /// The store can't be reached.
+    async fn delete_expired(&self) -> Result<u64, FlashError>;
 }
 
 /// Whose message it is.

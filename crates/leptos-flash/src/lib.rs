@@ -35,8 +35,8 @@ pub use {
     flash_messages::{
         Flash, FlashError, FlashIo, FlashLayer, FlashListener, FlashService, FlashStore,
         MakeWithConnection, MemorySessions, MemoryStore, PostgresSessionStore, SessionKey,
-        SessionLayer, SessionService, TunedTcpListener, Visit, WithConnection, created, ends,
-        is_page_load, lease, purge_every, store, testing, with_connection,
+        SessionLayer, SessionService, TunedTcpListener, Visit, WithConnection, cookie, created,
+        ends, is_page_load, lease, sqlx, store, testing, tower_sessions, with_connection,
     },
     server::{flash, redirect, redirect_with},
 };

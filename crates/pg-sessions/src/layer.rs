@@ -33,6 +33,7 @@ use crate::{
 /// - **A late response never overwrites a newer cookie.** Only a request that stored its session sets
 ///   the cookie, and only one that ended it removes the cookie.
 /// - Cookies of others that are not UTF-8 don't matter.
+/// - Twice around a route is as good as once: the outer one counts.
 ///
 /// ```no_run
 /// # use axum::Router;
@@ -58,8 +59,13 @@ impl SessionLayer {
     /// Sessions of `store`, with a cookie of this name and these attributes; its value doesn't
     /// matter. Without a `Max-Age` the cookie ends with the browser, and a session after 14 days.
     pub fn new(store: impl Sessions + 'static, cookie: Cookie<'static>) -> Self {
+        Self::shared(Arc::new(store), cookie)
+    }
+
+    /// As [`new`](Self::new), of a store that others hold too.
+    pub fn shared(store: Arc<dyn Sessions>, cookie: Cookie<'static>) -> Self {
         Self(Arc::new(Shared {
-            store: Arc::new(store),
+            store,
             cookie: SessionCookie {
                 description: cookie,
                 keys: Vec::new(),
@@ -114,6 +120,10 @@ where
         let clone = self.inner.clone();
         // The one that is ready is called, see the tower::Service documentation.
         let mut inner = std::mem::replace(&mut self.inner, clone);
+        let known = request.extensions().get::<Visit>();
+        if known.is_some_and(|visit| visit.sessions().name() == shared.store.name()) {
+            return Box::pin(async move { Ok(inner.call(request).await?.map(Body::new)) });
+        }
         Box::pin(async move {
             let cookie = shared.cookie.read(request.headers());
             let id = cookie.map(|(id, _)| id);

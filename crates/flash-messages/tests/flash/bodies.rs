@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use axum::{Router, body::Body, http::Request, response::Html, routing::get};
 use bytes::Bytes;
-use flash_messages::{Flash, FlashLayer, MemorySessions, MemoryStore, SessionLayer};
+use flash_messages::{Flash, FlashLayer, MemoryStore};
 use http_body_util::{BodyExt, Full};
 use tower::{Service, ServiceBuilder, ServiceExt};
 use tower_http::compression::CompressionLayer;
@@ -12,10 +12,8 @@ use tower_http::compression::CompressionLayer;
 use crate::support::{HTML, Result, cookie};
 
 /// Sessions and messages in memory.
-fn layers() -> (SessionLayer, FlashLayer) {
-    let sessions = MemorySessions::default();
-    let flash = FlashLayer::new(MemoryStore::new(&sessions));
-    (SessionLayer::new(sessions, cookie()), flash)
+fn layer() -> FlashLayer {
+    FlashLayer::new(MemoryStore::default(), cookie())
 }
 
 fn page_load(cookie: &str) -> Result<Request<Body>> {
@@ -66,11 +64,9 @@ async fn a_page_that_is_compressed_inside_the_layers_shows_its_message_once() ->
             .await
             .map_or_else(|error| error.to_string(), |_| String::new())
     }
-    let (sessions, flash) = layers();
     let app: Router = Router::new().route("/", get(page).post(push)).layer(
         ServiceBuilder::new()
-            .layer(sessions)
-            .layer(flash)
+            .layer(layer())
             .layer(CompressionLayer::new()),
     );
     let pages = shows_once(app).await?;
@@ -84,23 +80,22 @@ async fn a_page_that_is_compressed_inside_the_layers_shows_its_message_once() ->
 
 #[tokio::test]
 async fn a_service_without_axum_shows_its_message_once() -> Result {
-    let (sessions, flash) = layers();
-    let service = ServiceBuilder::new()
-        .layer(sessions)
-        .layer(flash)
-        .service_fn(|request: Request<Body>| async move {
-            let flash = request.extensions().get::<Flash>().cloned();
-            let flash = flash.expect("the layer adds it");
-            if request.method() == "POST" {
-                flash.info("hello").await.expect("it is stored");
-            }
-            let texts: String = flash
-                .take()
-                .into_iter()
-                .map(|message| message.text)
-                .collect();
-            Ok::<_, Infallible>(axum::http::Response::new(Full::new(Bytes::from(texts))))
-        });
+    let service =
+        ServiceBuilder::new()
+            .layer(layer())
+            .service_fn(|request: Request<Body>| async move {
+                let flash = request.extensions().get::<Flash>().cloned();
+                let flash = flash.expect("the layer adds it");
+                if request.method() == "POST" {
+                    flash.info("hello").await.expect("it is stored");
+                }
+                let texts: String = flash
+                    .take()
+                    .into_iter()
+                    .map(|message| message.text)
+                    .collect();
+                Ok::<_, Infallible>(axum::http::Response::new(Full::new(Bytes::from(texts))))
+            });
     assert_eq!(shows_once(service).await?, [b"hello".to_vec(), Vec::new()]);
     Ok(())
 }

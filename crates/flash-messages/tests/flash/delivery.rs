@@ -297,3 +297,27 @@ fn sorted(mut texts: Vec<String>) -> Vec<String> {
     texts.sort();
     texts
 }
+
+/// `FlashLayer::serve`, from the first request to a stop.
+#[tokio::test]
+async fn what_was_shown_right_before_a_stop_is_deleted_when_the_server_ends() -> Result {
+    let server = Server::start().await?;
+    for round in 0..5 {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+        let visitor = Visitor::of(listener.local_addr()?);
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let (flash, app) = (server.flash.clone(), server.app.clone());
+        let serving = tokio::spawn(async move {
+            let stopped = async { _ = stopped.await };
+            flash.serve(listener, app, stopped).await
+        });
+        let text = format!("round {round}");
+        visitor.post(&format!("/push/info/{text}")).await?;
+        assert_eq!(visitor.page("/page").await?, [text]);
+        drop(visitor);
+        drop(stop);
+        serving.await??;
+        assert_eq!(server.stored().await?, 0);
+    }
+    Ok(())
+}

@@ -141,12 +141,10 @@ async fn a_compressed_page_is_handed_over_when_it_is_read() -> Result {
             .collect();
         axum::response::Html(texts + &"<!-- padding -->".repeat(16_000))
     };
-    let sessions = flash_messages::PostgresSessionStore::new(server.pool.clone());
     let app: Router = Router::new()
         .route("/", axum::routing::get(page))
         .layer(tower_http::compression::CompressionLayer::new())
-        .layer(server.flash.clone())
-        .layer(crate::support::session_layer(sessions));
+        .layer(server.flash.clone());
     for told in [false, true] {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}/", listener.local_addr()?);

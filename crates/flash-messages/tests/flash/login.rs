@@ -1,4 +1,4 @@
-//! axum-login on these sessions: its `AuthManager` goes inside `SessionLayer`.
+//! axum-login on these sessions: its `AuthManager` goes inside `FlashLayer`.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -9,11 +9,11 @@ use axum::{
     routing::{Route, get, post},
 };
 use axum_login::{AuthManager, AuthSession, AuthUser, AuthnBackend};
-use flash_messages::{Flash, FlashLayer, FlashMessage, FlashStore, PostgresSessionStore};
+use flash_messages::{Flash, FlashMessage, FlashStore, PostgresSessionStore};
 use tower::layer::layer_fn;
 use tower_sessions::Session;
 
-use crate::support::{Result, Visitor, database, pool, serve, session_layer};
+use crate::support::{Result, Visitor, database, flash_layer, pool, serve};
 
 #[derive(Clone, Debug)]
 struct Runner(String);
@@ -91,8 +91,7 @@ async fn page(flash: Flash) -> axum::response::Html<String> {
 
 async fn start() -> Result<Visitor> {
     let sessions = PostgresSessionStore::new(pool(&database().await?).await?);
-    sessions.migrate().await?;
-    let messages = FlashStore::new(&sessions);
+    let messages = FlashStore::new(sessions);
     messages.migrate().await?;
     let app = Router::new()
         .route("/push", post(push))
@@ -101,11 +100,10 @@ async fn start() -> Result<Visitor> {
         .route("/user", get(user))
         .route("/slow-write", post(slow_write))
         .route("/page", get(page))
-        .layer(FlashLayer::new(messages))
         .layer(layer_fn(|inner: Route| {
             AuthManager::new(inner, Runners, "axum-login.data")
         }))
-        .layer(session_layer(sessions));
+        .layer(flash_layer(messages));
     let (address, _) = serve(app).await?;
     Ok(Visitor::of(address))
 }

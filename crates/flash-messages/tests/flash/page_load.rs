@@ -2,7 +2,9 @@
 
 use reqwest::Method;
 
-use crate::support::{HTML, Place, Result, Server, Visitor, database, session_layer};
+use flash_messages::{PostgresSessionStore, SessionLayer};
+
+use crate::support::{HTML, Place, Result, Server, Visitor, cookie, database, flash_layer, serve};
 
 on_each_store!(previews_and_frames_leave_messages_alone);
 async fn previews_and_frames_leave_messages_alone(place: Place) -> Result {
@@ -48,14 +50,12 @@ async fn an_app_can_decide_which_requests_are_page_loads() -> Result {
     let flash = server.flash.clone().with_page_load(|method, headers| {
         headers.contains_key("x-kiosk") || flash_messages::is_page_load(method, headers)
     });
-    let sessions = flash_messages::PostgresSessionStore::new(server.pool.clone());
     async fn page(flash: flash_messages::Flash) -> String {
         flash.take().iter().map(|message| &*message.text).collect()
     }
     let app = axum::Router::new()
         .route("/", axum::routing::get(page))
-        .layer(flash)
-        .layer(session_layer(sessions));
+        .layer(flash);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}/", listener.local_addr()?);
     tokio::spawn(async move { axum::serve(listener, app).await.expect("it serves") });
@@ -133,35 +133,31 @@ async fn a_call_that_is_slower_than_its_lease_shows_its_message_in_one_place() -
 
 #[tokio::test]
 async fn a_second_layer_changes_nothing() -> Result {
-    let sessions =
-        flash_messages::PostgresSessionStore::new(crate::support::pool(&database().await?).await?);
-    let layers = |app: axum::Router, sessions: flash_messages::PostgresSessionStore| {
-        let store = flash_messages::FlashStore::new(&sessions);
-        app.layer(flash_messages::FlashLayer::new(store))
-            .layer(session_layer(sessions))
-    };
-    let server = Server::start_on(sessions, |store| store, layers).await?;
-    let visitor = Visitor::new(&server);
-    visitor.push("hello").await?;
-    assert_eq!(visitor.page("/page").await?, ["hello"]);
-    assert!(visitor.page("/page").await?.is_empty());
-    Ok(())
+    let server = Server::start().await?;
+    let second = flash_layer(server.store.clone());
+    is_shown_once(server.app.clone().layer(second)).await
 }
 
 #[tokio::test]
-async fn sessions_of_another_table_are_told_apart_and_named() -> Result {
-    let url = database().await?;
-    let pool = crate::support::pool(&url).await?;
-    let sessions = flash_messages::PostgresSessionStore::new(pool);
-    let layers = |app: axum::Router, sessions: flash_messages::PostgresSessionStore| {
-        app.layer(session_layer(sessions.with_table("other", "session")))
-    };
-    let server = Server::start_on(sessions, |store| store, layers).await?;
-    let visitor = Visitor::new(&server);
+async fn a_session_layer_around_it_changes_nothing_whatever_its_table() -> Result {
+    let server = Server::start().await?;
+    let sessions = PostgresSessionStore::new(server.pool.clone());
+    for sessions in [sessions.clone(), sessions.with_table("other", "session")] {
+        sessions.migrate().await?;
+        let outer = SessionLayer::new(sessions, cookie());
+        is_shown_once(server.app.clone().layer(outer)).await?;
+    }
+    Ok(())
+}
+
+async fn is_shown_once(app: axum::Router) -> Result {
+    let (address, _) = serve(app).await?;
+    let visitor = Visitor::of(address);
     let push = visitor.post("/push/info/hello").await?;
-    assert_eq!(push.status(), 500);
-    let error = flash_messages::FlashError::OtherSessions.to_string();
-    assert!(error.contains("Make both from the same"), "{error}");
+    let cookies = push.headers().get_all("set-cookie");
+    assert_eq!(cookies.iter().count(), 1, "one session: {cookies:?}");
+    assert_eq!(visitor.page("/page").await?, ["hello"]);
+    assert!(visitor.page("/page").await?.is_empty());
     Ok(())
 }
 

@@ -36,8 +36,7 @@ async fn in_a_partitioned_table_each_visitor_gets_their_own_messages() -> Result
     let url = database().await?;
     let pool = pool(&url).await?;
     let sessions = PostgresSessionStore::new(pool.clone());
-    sessions.migrate().await?;
-    let schema = FlashStore::new(&sessions).schema();
+    let schema = FlashStore::new(sessions).schema();
     let schema = schema.replacen(
         ") with (fillfactor = 80)",
         ") partition by hash (flash_key)",
@@ -219,7 +218,7 @@ async fn the_schema_can_be_run_by_hand_and_run_again() -> Result {
     let url = database().await?;
     let pool = pool(&url).await?;
     let sessions = PostgresSessionStore::new(pool.clone());
-    let schema = sessions.schema() + &FlashStore::new(&sessions).schema();
+    let schema = FlashStore::new(sessions).schema();
     for _ in 0..2 {
         pool.execute(&*schema).await?;
     }

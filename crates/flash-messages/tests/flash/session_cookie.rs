@@ -1,18 +1,17 @@
 //! Signed cookies: several secrets, and none that is forged.
 
-use flash_messages::PostgresSessionStore;
+use flash_messages::{FlashLayer, FlashStore, PostgresSessionStore};
 use sqlx::Executor;
 use tower_sessions::cookie::Key;
 
-use crate::support::{HTML, Result, Server, Visitor, database, note, pool, session_layer};
+use crate::support::{HTML, Result, Server, Visitor, database, flash_layer, note, pool};
 
 /// A server whose first key signs, on a database that others may share.
 async fn server(url: &str, keys: Vec<Key>) -> Result<Server> {
-    let sessions = PostgresSessionStore::new(pool(url).await?);
-    let layers = move |app: axum::Router, sessions| {
-        app.layer(session_layer(sessions).with_secrets(keys.clone()))
-    };
-    Server::start_on(sessions, |store| store, layers).await
+    let pool = pool(url).await?;
+    let store = FlashStore::new(PostgresSessionStore::new(pool.clone()));
+    let layer = |store| flash_layer(store).with_secrets(keys.clone());
+    Server::start_on(pool, store, layer).await
 }
 
 /// Scenario 25.
@@ -119,16 +118,15 @@ async fn a_forged_cookie_costs_no_statement_and_gets_no_session() -> Result {
 /// Browsers refuse a `__Host-` cookie without `Secure`, its removal too (tower-sessions#268).
 #[tokio::test]
 async fn the_removal_of_the_cookie_has_its_own_attributes() -> Result {
-    let sessions = PostgresSessionStore::new(pool(&database().await?).await?);
+    let pool = pool(&database().await?).await?;
+    let store = FlashStore::new(PostgresSessionStore::new(pool.clone()));
     let cookie = tower_sessions::cookie::Cookie::build("__Host-sessionId")
         .path("/")
         .secure(true)
         .http_only(true)
         .build();
-    let layers = move |app: axum::Router, sessions| {
-        app.layer(flash_messages::SessionLayer::new(sessions, cookie.clone()))
-    };
-    let server = Server::start_on(sessions, |store| store, layers).await?;
+    let layer = |store| FlashLayer::new(store, cookie.clone());
+    let server = Server::start_on(pool, store, layer).await?;
     let visitor = Visitor::new(&server);
     let cookie = visitor.cookie().await?;
     let answer = visitor.apart(&cookie)?.post("/leave").await?;

@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-use flash_messages::PostgresSessionStore;
+use flash_messages::{FlashStore, PostgresSessionStore};
 
-use crate::support::{HTML, Result, Server, Visitor, database, pool, session_layer};
+use crate::support::{HTML, Result, Server, Visitor, database, flash_layer, pool};
 
 const HOUR: i64 = 3600;
 
 /// Sessions end after an hour without a page, and after 30 days.
 async fn server() -> Result<Server> {
-    let sessions = PostgresSessionStore::new(pool(&database().await?).await?)
-        .with_idle_expiry(Duration::from_secs(3600));
-    let layers = |app: axum::Router, sessions| app.layer(session_layer(sessions));
-    Server::start_on(sessions, |store| store, layers).await
+    let pool = pool(&database().await?).await?;
+    let sessions = PostgresSessionStore::new(pool.clone());
+    let sessions = sessions.with_idle_expiry(Duration::from_secs(3600));
+    Server::start_on(pool, FlashStore::new(sessions), flash_layer).await
 }
 
 /// Seconds until the session ends, and until it ends at the latest.
@@ -135,23 +135,5 @@ async fn calls_and_forms_keep_a_session_alive() -> Result {
     set_expiry(&server, "expiry_date", 100).await?;
     visitor.push("again").await?;
     assert!(is_about(ends(&server).await?.0, HOUR), "a form");
-    Ok(())
-}
-
-/// The options of the sessions count whenever they are set.
-#[tokio::test]
-async fn an_idle_expiry_that_is_set_after_the_messages_have_their_store_counts() -> Result {
-    let sessions = PostgresSessionStore::new(pool(&database().await?).await?);
-    let layers = |app: axum::Router, sessions: PostgresSessionStore| {
-        app.layer(session_layer(
-            sessions.with_idle_expiry(Duration::from_secs(3600)),
-        ))
-    };
-    let server = Server::start_on(sessions, |store| store, layers).await?;
-    let visitor = Visitor::new(&server);
-    visitor.push("hello").await?;
-    set_expiry(&server, "expiry_date", 100).await?;
-    assert_eq!(visitor.page("/page").await?, ["hello"]);
-    assert!(is_about(ends(&server).await?.0, HOUR));
     Ok(())
 }

@@ -14,8 +14,8 @@ use axum::{
     routing::{get, post},
 };
 use flash_messages::{
-    Flash, FlashError, FlashLayer, FlashListener, FlashMessage, FlashStore, MemorySessions,
-    MemoryStore, PostgresSessionStore, SessionLayer, Visit, store::Limits, with_connection,
+    Flash, FlashError, FlashLayer, FlashListener, FlashMessage, FlashStore, MemoryStore,
+    PostgresSessionStore, Visit, store::Limits, with_connection,
 };
 use sqlx::{Connection, Executor, PgConnection, PgPool, postgres::PgPoolOptions};
 use tokio::task::JoinHandle;
@@ -100,20 +100,18 @@ impl Server {
     }
 
     async fn start_in_memory(lease: Duration) -> Result<Self> {
-        let sessions = MemorySessions::default();
-        let memory = MemoryStore::new(&sessions).with_limits(Limits {
+        let memory = MemoryStore::default().with_limits(Limits {
             max_waiting: 1000,
             lease,
             ..Limits::default()
         });
-        let flash = FlashLayer::new(memory.clone());
-        let layer = SessionLayer::new(sessions, cookie());
-        let app = routes().layer(flash.clone()).layer(layer);
+        let flash = FlashLayer::new(memory.clone(), cookie());
+        let app = routes().layer(flash.clone());
         let (address, task) = serve(app.clone()).await?;
         let pool = PgPool::connect_lazy("postgres://localhost/none")?;
         Ok(Self {
             address,
-            store: FlashStore::new(&PostgresSessionStore::new(pool.clone())),
+            store: FlashStore::new(PostgresSessionStore::new(pool.clone())),
             pool,
             flash,
             app,
@@ -135,26 +133,20 @@ impl Server {
         pool: PgPool,
         settings: impl Fn(FlashStore) -> FlashStore,
     ) -> Result<Self> {
-        Self::start_on(
-            PostgresSessionStore::new(pool),
-            settings,
-            |app, sessions| app.layer(session_layer(sessions)),
-        )
-        .await
+        let sessions = PostgresSessionStore::new(pool.clone());
+        let store = settings(FlashStore::new(sessions).with_max_waiting(1000));
+        Self::start_on(pool, store, flash_layer).await
     }
 
-    /// On these sessions, with the layers that go around the flash messages.
+    /// On these messages, with a layer of their own.
     pub async fn start_on(
-        session_store: PostgresSessionStore,
-        settings: impl Fn(FlashStore) -> FlashStore,
-        layers: impl Fn(Router, PostgresSessionStore) -> Router,
+        pool: PgPool,
+        store: FlashStore,
+        layer: impl Fn(FlashStore) -> FlashLayer,
     ) -> Result<Self> {
-        let pool = session_store.pool().clone();
-        session_store.migrate().await?;
-        let store = settings(FlashStore::new(&session_store).with_max_waiting(1000));
         store.migrate().await?;
-        let flash = FlashLayer::new(store.clone());
-        let app = layers(routes().layer(flash.clone()), session_store);
+        let flash = layer(store.clone());
+        let app = routes().layer(flash.clone());
         let (address, task) = serve(app.clone()).await?;
         Ok(Self {
             address,
@@ -241,8 +233,8 @@ pub async fn serve(app: Router) -> Result<(SocketAddr, JoinHandle<()>)> {
 }
 
 /// With a plain cookie.
-pub fn session_layer(sessions: PostgresSessionStore) -> SessionLayer {
-    SessionLayer::new(sessions, cookie())
+pub fn flash_layer(store: FlashStore) -> FlashLayer {
+    FlashLayer::new(store, cookie())
 }
 
 pub fn cookie() -> Cookie<'static> {

@@ -6,17 +6,17 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     use leptos::config::LeptosOptions;
     use leptos_axum::{LeptosRoutes, file_and_error_handler, generate_route_list};
     use leptos_flash::{
-        FlashLayer, FlashListener, FlashStore, PostgresSessionStore, SessionLayer, with_connection,
+        FlashLayer, FlashStore, PostgresSessionStore,
+        cookie::{Cookie, SameSite},
     };
     use tokio::net::TcpListener;
     use tower_http::services::ServeDir;
-    use tower_sessions::cookie::{Cookie, SameSite};
 
     let pool = sqlx::PgPool::connect(&std::env::var("DATABASE_URL")?).await?;
-    let session_store = PostgresSessionStore::new(pool.clone());
-    session_store.migrate().await?;
-    let flash_store = FlashStore::new(&session_store);
-    flash_store.migrate().await?;
+    let messages = FlashStore::new(PostgresSessionStore::new(pool));
+    messages.migrate().await?;
+    let cookie = Cookie::build("id").path("/").http_only(true);
+    let flash = FlashLayer::new(messages, cookie.same_site(SameSite::Lax).build());
 
     let options = LeptosOptions::builder()
         .output_name("hydrated")
@@ -30,20 +30,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             move || shell(options.clone())
         })
         .fallback(file_and_error_handler(shell))
-        .layer(FlashLayer::new(flash_store))
-        .layer(SessionLayer::new(
-            session_store,
-            Cookie::build("id")
-                .path("/")
-                .http_only(true)
-                .same_site(SameSite::Lax)
-                .build(),
-        ))
+        .layer(flash.clone())
         .nest_service("/pkg", ServeDir::new("target/hydrated/pkg"))
         .with_state(options);
-    let listener = FlashListener::new(TcpListener::bind(address).await?);
-    axum::serve(listener, with_connection(app)).await?;
-    Ok(())
+    let listener = TcpListener::bind(address).await?;
+    Ok(flash.serve(listener, app, std::future::pending()).await?)
 }
 
 /// The browser's side is lib.rs.
