@@ -73,6 +73,25 @@ async fn connections_that_the_server_closed_while_they_were_idle_fail_no_request
     Ok(())
 }
 
+/// Fault P5, from between: nothing but the end of the stream tells it.
+#[tokio::test]
+async fn connections_that_a_firewall_closed_while_they_were_idle_fail_no_request() -> Result {
+    let postgres = postgres("")?;
+    let proxy = Proxy::start(&postgres.url).await?;
+    let app = App::ready(&proxy.url).await?;
+    let visitors: Vec<_> = (0..20).map(|_| Visitor::new(&app)).collect::<Result<_>>()?;
+    for visitor in &visitors {
+        visitor.posted("start_race", &[("name", "Ada")]).await?;
+    }
+    assert_eq!(failures(&visitors, "before").await, [""; 0]);
+    for _ in 0..3 {
+        proxy.close();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert_eq!(failures(&visitors, "closed").await, [""; 0]);
+    }
+    Ok(())
+}
+
 /// All visitors push, look and race at once. Returns what failed.
 async fn failures(visitors: &[Visitor], text: &'static str) -> Vec<String> {
     let mut visits = JoinSet::new();

@@ -16,7 +16,14 @@ pub struct Proxy {
     /// The database, through the proxy.
     pub url: String,
     target: watch::Sender<u16>,
-    silences: watch::Sender<()>,
+    ends: watch::Sender<End>,
+}
+
+/// How the open connections end.
+#[derive(Clone, Copy)]
+enum End {
+    Silent,
+    Closed,
 }
 
 impl Proxy {
@@ -26,25 +33,27 @@ impl Proxy {
         let port = port(database_url)?;
         let own = listener.local_addr()?.port();
         let (target, targets) = watch::channel(port);
-        let silences = watch::Sender::new(());
-        let silent = silences.clone();
+        let ends = watch::Sender::new(End::Closed);
+        let ending = ends.clone();
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(forward(client, *targets.borrow(), silent.subscribe()));
+                tokio::spawn(forward(client, *targets.borrow(), ending.subscribe()));
             }
         });
         let url = database_url.replace(&format!(":{port}/"), &format!(":{own}/"));
-        Ok(Self {
-            url,
-            target,
-            silences,
-        })
+        Ok(Self { url, target, ends })
     }
 
     /// Makes the open connections silent for ever, without closing them. New ones pass. A router that
     /// forgot its connections does that, or a virtual machine that is gone.
     pub fn silence(&self) {
-        self.silences.send_replace(());
+        self.ends.send_replace(End::Silent);
+    }
+
+    /// Closes the open connections, without the words with which PostgreSQL ends one. Firewalls do that
+    /// with connections that are idle.
+    pub fn close(&self) {
+        self.ends.send_replace(End::Closed);
     }
 
     /// Leads new connections to another database. The open ones stay where they are.
@@ -54,13 +63,17 @@ impl Proxy {
     }
 }
 
-async fn forward(mut client: TcpStream, port: u16, mut silences: watch::Receiver<()>) {
+async fn forward(mut client: TcpStream, port: u16, mut ends: watch::Receiver<End>) {
     let Ok(mut server) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await else {
         return;
     };
     tokio::select! {
         _ = copy_bidirectional(&mut client, &mut server) => {}
-        Ok(()) = silences.changed() => std::future::pending().await,
+        Ok(()) = ends.changed() => {}
+    }
+    let end = *ends.borrow();
+    if let End::Silent = end {
+        std::future::pending().await
     }
 }
 

@@ -1,6 +1,8 @@
 //! What a request wants with the messages, and what its browser says it has shown.
 
-use http::{HeaderMap, HeaderValue, Method, Request, header};
+use http::{HeaderMap, HeaderValue, Method, Request};
+use pg_sessions::cookies;
+use tower_sessions::cookie::Cookie;
 
 use crate::wire::{CALL_HEADER, SHOWN_COOKIE};
 
@@ -64,14 +66,14 @@ pub const MAX_IDS: usize = 40;
 
 /// The browser's notes: of this session, and perhaps of others.
 pub fn notes(headers: &HeaderMap) -> Vec<Note> {
-    let lines = headers.get_all(header::COOKIE).iter();
-    let pairs = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
-    pairs.filter_map(note).take(MAX_NOTES).collect()
+    cookies(headers)
+        .filter_map(|cookie| note(&cookie))
+        .take(MAX_NOTES)
+        .collect()
 }
 
-fn note(pair: &[u8]) -> Option<Note> {
-    let pair = std::str::from_utf8(pair.trim_ascii()).ok()?;
-    let (scope, entries) = pair.strip_prefix(SHOWN_COOKIE)?.split_once('=')?;
+fn note(cookie: &Cookie) -> Option<Note> {
+    let (scope, entries) = (cookie.name().strip_prefix(SHOWN_COOKIE)?, cookie.value());
     let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     let entry = |entry: &str| {
         let (id, time) = entry.split_once('.')?;
@@ -86,6 +88,7 @@ fn note(pair: &[u8]) -> Option<Note> {
 
 #[cfg(test)]
 mod tests {
+    use http::header;
     use pg_sessions::is_page_load;
 
     use super::*;

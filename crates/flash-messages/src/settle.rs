@@ -3,7 +3,10 @@
 use axum::body::Body;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use pg_sessions::caching::never_store;
-use tower_sessions::session::Id;
+use tower_sessions::{
+    cookie::{Cookie, SameSite, time::Duration},
+    session::Id,
+};
 
 use crate::{
     clerk::{Clerk, HandOver},
@@ -118,9 +121,11 @@ fn forget(notes: &[Note], asked_back: &[i64], headers: &mut HeaderMap) {
     for note in notes {
         if note.ids().any(|id| asked_back.contains(&id)) {
             let (scope, rest) = (&note.scope, note.without(asked_back));
-            let cookie =
-                format!("{SHOWN_COOKIE}{scope}={rest}; Path=/; Max-Age=86400; SameSite=Lax");
-            if let Ok(cookie) = HeaderValue::from_str(&cookie) {
+            let cookie = Cookie::build((format!("{SHOWN_COOKIE}{scope}"), rest))
+                .path("/")
+                .max_age(Duration::days(1))
+                .same_site(SameSite::Lax);
+            if let Ok(cookie) = HeaderValue::from_str(&cookie.to_string()) {
                 headers.append(header::SET_COOKIE, cookie);
                 never_store(headers);
             }

@@ -1,4 +1,4 @@
-//! The session's cookie: described once, read, verified, signed and removed by that description.
+//! Cookies of a request; and the session's, read, verified, signed and removed by one description.
 
 use http::{HeaderMap, HeaderValue, header};
 use tower_sessions::{
@@ -6,6 +6,14 @@ use tower_sessions::{
     cookie::{Cookie, CookieJar, Key},
     session::Id,
 };
+
+/// Returns the cookies of a request, in their order. Others may have set some that are not UTF-8: they
+/// are left out.
+pub fn cookies(headers: &HeaderMap) -> impl DoubleEndedIterator<Item = Cookie<'_>> {
+    let lines = headers.get_all(header::COOKIE).iter();
+    let pairs = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
+    pairs.filter_map(|pair| Cookie::parse_encoded(std::str::from_utf8(pair).ok()?).ok())
+}
 
 /// The cookie's name and attributes, and the secrets that sign it.
 #[derive(Clone, Debug)]
@@ -20,15 +28,9 @@ impl SessionCookie {
     /// cookies of the name are good, the last one counts.
     pub fn read(&self, headers: &HeaderMap) -> Option<(Id, bool)> {
         let name = self.description.name();
-        let lines = headers.get_all(header::COOKIE).iter();
-        let pairs = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
-        let ours = pairs.filter_map(|pair| {
-            let value = pair.trim_ascii().strip_prefix(name.as_bytes())?;
-            let value = std::str::from_utf8(value.strip_prefix(b"=")?).ok()?;
-            Cookie::parse_encoded(format!("{name}={value}")).ok()
-        });
-        let mut good = ours.filter_map(|cookie| self.verify(cookie));
-        good.next_back()
+        let ours = cookies(headers).filter(|cookie| cookie.name() == name);
+        ours.rev()
+            .find_map(|cookie| self.verify(cookie.into_owned()))
     }
 
     fn verify(&self, cookie: Cookie<'static>) -> Option<(Id, bool)> {

@@ -31,6 +31,7 @@ mod visit;
 
 mod layer;
 
+pub use cookie::cookies;
 pub use info::{created, ends};
 pub use key::SessionKey;
 pub use layer::{SessionLayer, SessionService};

@@ -2,6 +2,11 @@
 
 use reqwest::Method;
 
+use std::{
+    io::Write,
+    sync::{Arc, Mutex},
+};
+
 use flash_messages::{PostgresSessionStore, SessionLayer};
 
 use crate::support::{HTML, Place, Result, Server, Visitor, cookie, database, flash_layer, serve};
@@ -84,12 +89,41 @@ async fn a_get_that_nobody_sees_can_know_it_and_push_nothing(place: Place) -> Re
 
 on_each_store!(messages_taken_after_the_head_wait_for_the_next_page);
 async fn messages_taken_after_the_head_wait_for_the_next_page(place: Place) -> Result {
+    let log = Log::default();
+    let _logging = log.start();
     let server = Server::start_in(place).await?;
     let visitor = Visitor::new(&server);
     visitor.push("hello").await?;
     assert!(visitor.page("/late-take").await?.is_empty());
+    assert!(log.text().contains("Take them before rendering"));
     assert_eq!(visitor.page("/page").await?, ["hello"]);
     Ok(())
+}
+
+/// What is logged on this thread, which runs the server too.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn start(&self) -> tracing::subscriber::DefaultGuard {
+        let log = self.clone();
+        let lines = tracing_subscriber::fmt().with_ansi(false);
+        tracing::subscriber::set_default(lines.with_writer(move || log.clone()).finish())
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().expect("one thread")).into_owned()
+    }
+}
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("one thread").write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ with asked as (
 noted as (
     -- What the browser says it has shown.
     select distinct asked.flash_key, n.id
-    from unnest(:places::int8[], :scopes::text[], :noted::int8[]) as n (place, scope, id)
+    from unnest(:places::int8[], :scopes::text[], :noted_ids::int8[]) as n (place, scope, id)
     join asked using (place)
     where left(asked.flash_key::text, 8) = n.scope
 ),
