@@ -1,54 +1,46 @@
-//! What the program is asked to do: serve, print a secret, explain itself.
+//! What the program is asked to do: serve, print a secret, print the schema, explain itself.
 
 use std::process::ExitCode;
 
+use clap::{Parser, Subcommand};
 use cookie::Key;
 use leptos_flash::{FlashStore, PostgresSessionStore};
 use sqlx::{PgPool, postgres::PgConnectOptions};
 
-use crate::{config::VARIABLES, server};
+use crate::{config, server};
 
-const USAGE: &str = "\
-race-bib: flash messages and sessions for Leptos, told with a race
+/// Flash messages and sessions for Leptos, told with a race.
+///
+/// Without a command it serves, until SIGTERM or Ctrl-C.
+#[derive(Parser)]
+#[command(name = "race-bib", version, after_help = settings())]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
 
-  race-bib           serves until SIGTERM or Ctrl-C
-  race-bib secret    prints a fresh SESSION_SECRET
-  race-bib schema    prints the SQL of the tables, for a database in which it may not create them
-  race-bib --help    prints this
+#[derive(Subcommand)]
+enum Command {
+    /// Prints a fresh SESSION_SECRET
+    Secret,
+    /// Prints the SQL of the tables, for a database in which the program may not create them
+    Schema,
+}
 
-Variables, from the environment or from .env in the folder it is started in:
-";
-
-/// Does what the first argument says.
-pub async fn main(argument: Option<&str>) -> ExitCode {
-    match argument {
+/// Does what the arguments say.
+pub async fn main() -> ExitCode {
+    match Arguments::parse().command {
         None => match server::run().await {
-            Ok(()) => ExitCode::SUCCESS,
+            Ok(()) => return ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("{error:#}");
-                ExitCode::FAILURE
+                return ExitCode::FAILURE;
             }
         },
-        Some("secret") => {
-            println!("{}", secret());
-            ExitCode::SUCCESS
-        }
-        Some("schema") => {
-            print!("{}", schema());
-            ExitCode::SUCCESS
-        }
-        Some("--help" | "-h" | "help") => {
-            print!("{USAGE}{}", variables());
-            ExitCode::SUCCESS
-        }
-        Some(other) => {
-            eprintln!(
-                "{other:?} is no command of race-bib.\n\n{USAGE}{}",
-                variables()
-            );
-            ExitCode::FAILURE
-        }
+        Some(Command::Secret) => println!("{}", secret()),
+        Some(Command::Schema) => print!("{}", schema()),
     }
+    ExitCode::SUCCESS
 }
 
 /// 128 hexadecimal digits, from the operating system's random numbers.
@@ -64,15 +56,10 @@ fn schema() -> String {
     FlashStore::new(sessions).schema()
 }
 
-fn variables() -> String {
-    let lines = VARIABLES.map(|(name, default, meaning)| {
-        let default = match default {
-            "" => String::new(),
-            default => format!(" Default: {default}."),
-        };
-        format!("\n  {name}\n      {meaning}{default}\n")
-    });
-    lines.concat()
+fn settings() -> String {
+    let line = |(name, default, meaning)| format!("\n  {name}={default}\n      {meaning}\n");
+    let lines: String = config::settings().into_iter().map(line).collect();
+    format!("Settings, from the environment, or from .env in this folder or one above it:\n{lines}")
 }
 
 #[cfg(test)]

@@ -1,442 +1,239 @@
-//! Every variable that the server reads, read once at the start. `.env` fills in what the
-//! environment leaves out.
+//! The settings: variables of the environment, and of `.env` where the environment has none.
 
-use std::{
-    fmt,
-    net::{IpAddr, SocketAddr},
-    num::NonZeroU32,
-    str::FromStr,
-    time::Duration,
-};
+mod session_cookie;
+mod values;
 
-use cookie::{Key, SameSite};
+use std::{error::Error, net::SocketAddr, num::NonZeroU32, time::Duration};
+
+use clap::{Arg, ArgAction, Command, CommandFactory, FromArgMatches, Parser, value_parser};
+use cookie::Key;
 use ipnet::IpNet;
 use leptos::config::{Env, LeptosOptions};
 use sqlx::postgres::PgConnectOptions;
 
-/// Name, default and meaning of each variable, for `race-bib --help`. Tests hold README and
-/// .env.example to it.
-pub const VARIABLES: [(&str, &str, &str); 19] = [
-    (
-        "DATABASE_URL",
-        "",
-        "The PostgreSQL server: postgres://user:password@host:5432/database.",
-    ),
-    (
-        "DATABASE_CONNECTIONS",
-        "16",
-        "Maximum connections, 6 at least.",
-    ),
-    (
-        "SESSION_SECRET",
-        "",
-        "Signs the session cookie: 64 bytes at least, `race-bib secret` prints a fresh one. Several, with commas between them, for a change: the first signs, all are good.",
-    ),
-    (
-        "SESSION_NAME",
-        "sessionId",
-        "The cookie's name; in production with the prefix __Host-, or __Secure- when there is a domain.",
-    ),
-    (
-        "SESSION_DOMAIN",
-        "",
-        "A domain whose hosts all get the cookie, such as example.com. Left out, this host alone.",
-    ),
-    (
-        "SESSION_SECURE",
-        "",
-        "true: the cookie travels over HTTPS alone. false by default, true in production.",
-    ),
-    (
-        "SESSION_SAME_SITE",
-        "lax",
-        "lax, strict or none: whether the cookie comes along from other sites.",
-    ),
-    (
-        "SESSION_IDLE",
-        "14d",
-        "A session ends after so long without a page.",
-    ),
-    (
-        "SESSION_MAX_AGE",
-        "30d",
-        "A session ends at this age in any case.",
-    ),
-    ("LEPTOS_SITE_ADDR", "127.0.0.1:5500", "Where to listen."),
-    (
-        "PORT",
-        "",
-        "Where to listen, on all interfaces; wins over LEPTOS_SITE_ADDR.",
-    ),
-    (
-        "LEPTOS_SITE_ROOT",
-        "target/site",
-        "The folder of the built site.",
-    ),
-    ("LEPTOS_ENV", "DEV", "PROD for production, behind HTTPS."),
-    (
-        "TRUSTED_PROXIES",
-        "",
-        "Addresses or networks, with commas between them, whose X-Forwarded-For tells a client's address: 10.0.0.0/8, ::1.",
-    ),
-    (
-        "REQUEST_TIMEOUT",
-        "10s",
-        "A request that takes longer is answered with 503.",
-    ),
-    (
-        "POST_BURST",
-        "500",
-        "How many posts at once one client address may send.",
-    ),
-    ("POSTS_PER_SECOND", "50", "How many it may send on and on."),
-    (
-        "METRICS_ADDR",
-        "",
-        "Where /metrics is served for Prometheus, 127.0.0.1:5502 say; nowhere by default.",
-    ),
-    (
-        "LOG_FORMAT",
-        "",
-        "text or json; text by default, json in production. RUST_LOG says what is logged: info by default.",
-    ),
-];
+pub use session_cookie::CookieConfig;
+use values::{choice, database, key, network, time};
 
-#[derive(Clone)]
+/// `long` is a variable's name. `race-bib --help`, the complaint about a wrong value, README.md and
+/// .env.example repeat what is said here; a test compares both files.
+///
+/// clap reads the variables as options, such as `--PORT=80`. Its own `env` would stop at the first
+/// error, take an empty variable for a value, and print secrets. For secrets there is no `Debug`.
+#[derive(Clone, Parser)]
+#[command(no_binary_name = true)]
 pub struct Config {
+    /// This database keeps sessions and messages: postgres://user:password@host:5432/database.
+    /// PGHOST, PGPORT, PGUSER, PGPASSWORD and PGDATABASE fill in what the address leaves out.
+    /// `cargo xtask serve` brings a server of its own.
+    #[arg(long = "DATABASE_URL", value_parser = database)]
     pub database: PgConnectOptions,
-    pub connections: u32,
-    /// Not empty; the first signs.
-    pub keys: Vec<Key>,
-    pub cookie: CookieConfig,
-    pub idle: Duration,
-    pub max_age: Duration,
-    pub leptos: LeptosOptions,
-    pub trusted_proxies: Vec<IpNet>,
-    pub request_timeout: Duration,
-    pub post_burst: NonZeroU32,
-    pub posts_per_second: NonZeroU32,
-    pub metrics: Option<SocketAddr>,
-    /// `cargo leptos watch` runs it.
-    pub watched: bool,
-    pub json_log: bool,
-}
 
-/// The session cookie's name and attributes.
-#[derive(Clone)]
-pub struct CookieConfig {
-    pub name: String,
-    pub domain: Option<String>,
-    pub secure: bool,
-    pub same_site: SameSite,
+    /// This many connections to PostgreSQL may be open: 1 at least, and fewer than 6 count as 6.
+    #[arg(long = "DATABASE_CONNECTIONS", default_value = "16")]
+    #[arg(value_parser = value_parser!(u32).range(1..))]
+    pub connections: u32,
+
+    /// It signs the session cookie, with 64 bytes at least. `race-bib secret` prints a fresh one. To
+    /// rotate it, list several separated by commas: the first one signs, all are accepted.
+    #[arg(long = "SESSION_SECRET", required = true, value_delimiter = ',', value_parser = key)]
+    pub keys: Vec<Key>,
+
+    #[command(flatten)]
+    pub cookie: CookieConfig,
+
+    /// A session ends after this time without a page.
+    #[arg(long = "SESSION_IDLE", default_value = "14d", value_parser = time)]
+    pub idle: Duration,
+
+    /// A session ends at this age in any case.
+    #[arg(long = "SESSION_MAX_AGE", default_value = "30d", value_parser = time)]
+    pub max_age: Duration,
+
+    /// The server listens on this address and port.
+    #[arg(long = "LEPTOS_SITE_ADDR", default_value = "127.0.0.1:5500")]
+    site_addr: SocketAddr,
+
+    /// The server listens on this port, 0 to 65535, of all interfaces. It wins over LEPTOS_SITE_ADDR.
+    #[arg(long = "PORT")]
+    port: Option<u16>,
+
+    /// The built site is in this folder.
+    #[arg(long = "LEPTOS_SITE_ROOT", default_value = "target/site")]
+    site_root: String,
+
+    /// It is DEV or PROD. PROD means production, behind a proxy that speaks HTTPS.
+    #[arg(long = "LEPTOS_ENV", default_value = "DEV")]
+    #[arg(value_parser = choice([
+        ("dev", Env::DEV), ("development", Env::DEV), ("prod", Env::PROD), ("production", Env::PROD),
+    ]))]
+    env: Env,
+
+    /// Proxies at these addresses or networks, such as 10.0.0.0/8, ::1, tell a client's address in
+    /// X-Forwarded-For. By default no proxy does.
+    #[arg(long = "TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]
+    pub trusted_proxies: Vec<IpNet>,
+
+    /// A request that takes longer is answered with 503.
+    #[arg(long = "REQUEST_TIMEOUT", default_value = "10s", value_parser = time)]
+    pub request_timeout: Duration,
+
+    /// A client address may send this many posts at once, 1 at least. Each second after that it may
+    /// send a tenth of them.
+    #[arg(long = "POST_BURST", default_value = "500")]
+    pub post_burst: NonZeroU32,
+
+    /// Prometheus reads /metrics at this address, such as 127.0.0.1:5502. By default there is none.
+    #[arg(long = "METRICS_ADDR")]
+    pub metrics: Option<SocketAddr>,
+
+    /// It is text or json. Production has json by default. RUST_LOG says what is logged: info by
+    /// default.
+    #[arg(long = "LOG_FORMAT", default_value = "text", action = ArgAction::Set)]
+    #[arg(value_parser = choice([("text", false), ("json", true)]))]
+    pub json_log: bool,
+
+    /// It is true or false: whether files have a hash in their names, as in each release build.
+    #[arg(long = "LEPTOS_HASH_FILES", hide = true, action = ArgAction::Set)]
+    #[arg(default_value_t = !cfg!(debug_assertions))]
+    hash_files: bool,
+
+    /// `cargo leptos watch` says true.
+    #[arg(long = "LEPTOS_WATCH", hide = true, action = ArgAction::Set)]
+    #[arg(default_value = "false")]
+    pub watched: bool,
+
+    // `complete` fills these in from the others.
+    #[arg(skip = LeptosOptions::builder().output_name("race-bib").reload_port(5501).build())]
+    pub leptos: LeptosOptions,
+    #[arg(skip = NonZeroU32::MIN)]
+    pub posts_per_second: NonZeroU32,
 }
 
 /// Each line names a variable, what is wrong with it, and what to do.
-#[derive(Debug, PartialEq, Eq)]
-pub struct ConfigError(Vec<String>);
-
-const MIN_SECRET: usize = 64;
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(String);
 
 impl Config {
     /// # Errors
     /// All that is wrong with the variables, at once.
     pub fn from_env() -> Result<Self, ConfigError> {
-        // A missing file is fine, the environment may have it all.
-        if let Err(error) = dotenvy::dotenv()
-            && !error.not_found()
-        {
-            return Err(ConfigError(vec![format!(".env can't be read: {error}")]));
+        match dotenvy::dotenv() {
+            // A missing file is fine, the environment may have it all.
+            Err(error) if !error.not_found() => {
+                Err(ConfigError(format!(".env can't be read: {error}")))
+            }
+            _ => Self::from_variables(|name| std::env::var(name).ok()),
         }
-        Self::from_variables(|name| std::env::var(name).ok())
     }
 
-    /// The same, from other variables than the environment's.
+    /// The same, from other variables than the environment's. An empty one is not set.
     ///
     /// # Errors
     /// As [`from_env`](Self::from_env).
     pub fn from_variables(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let mut reader = Reader {
-            variable,
-            wrong: Vec::new(),
-        };
-        let production = reader.choice("LEPTOS_ENV", "DEV or PROD", false, |env| {
-            match env.to_uppercase().as_str() {
-                "DEV" | "DEVELOPMENT" => Some(false),
-                "PROD" | "PRODUCTION" => Some(true),
-                _ => None,
-            }
-        });
-        let database = reader.database();
-        let keys = reader.keys();
-        let cookie = reader.cookie(production);
-        let site_addr = reader.value(
-            "LEPTOS_SITE_ADDR",
-            "an address and a port, such as 127.0.0.1:5500",
-            SocketAddr::from(([127, 0, 0, 1], 5500)),
-        );
-        let port = reader.choice("PORT", "a number from 0 to 65535", None, |port| {
-            port.parse().ok().map(Some)
-        });
-        let site_root = reader.text("LEPTOS_SITE_ROOT");
-        // cargo-leptos sets it for its own runs; a release build always has hashed names.
-        let hash_files = reader.text("LEPTOS_HASH_FILES");
-        let leptos = LeptosOptions::builder()
-            .output_name("race-bib")
-            .site_root(site_root.unwrap_or_else(|| "target/site".to_owned()))
-            .site_pkg_dir("pkg")
-            .site_addr(port.map_or(site_addr, |port| SocketAddr::from(([0, 0, 0, 0], port))))
-            .reload_port(5501)
-            .env(if production { Env::PROD } else { Env::DEV })
-            .hash_files(hash_files.map_or(!cfg!(debug_assertions), |on| on == "true"))
-            .build();
-        let positive = "a whole number, 1 at least";
-        let some = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
-        let config =
-            Self {
-                database: database.unwrap_or_default(),
-                connections: reader
-                    .value("DATABASE_CONNECTIONS", positive, some(16))
-                    .get(),
-                keys,
-                cookie,
-                idle: reader.duration("SESSION_IDLE", Duration::from_secs(14 * DAY)),
-                max_age: reader.duration("SESSION_MAX_AGE", Duration::from_secs(30 * DAY)),
-                leptos,
-                trusted_proxies: reader.choice(
-                    "TRUSTED_PROXIES",
-                    "addresses or networks with commas between them, such as 10.0.0.0/8, ::1",
-                    Vec::new(),
-                    |list| list.split(',').map(|item| network(item.trim())).collect(),
-                ),
-                request_timeout: reader.duration("REQUEST_TIMEOUT", Duration::from_secs(10)),
-                post_burst: reader.value("POST_BURST", positive, some(500)),
-                posts_per_second: reader.value("POSTS_PER_SECOND", positive, some(50)),
-                metrics: reader.choice(
-                    "METRICS_ADDR",
-                    "an address and a port, such as 127.0.0.1:5502",
-                    None,
-                    |address| address.parse().ok().map(Some),
-                ),
-                watched: reader.text("LEPTOS_WATCH").is_some(),
-                json_log: reader.choice("LOG_FORMAT", "text or json", production, |format| {
-                    match format {
-                        "text" => Some(false),
-                        "json" => Some(true),
-                        _ => None,
-                    }
-                }),
-            };
-        match reader.wrong.is_empty() {
-            true => Ok(config),
-            false => Err(ConfigError(reader.wrong)),
+        let mut command = Self::command();
+        // Two defaults depend on another setting.
+        let env = variable("LEPTOS_ENV").unwrap_or_default();
+        if env.trim().to_lowercase().starts_with("prod") {
+            command = (command.mut_arg("secure", |arg| arg.default_value("true")))
+                .mut_arg("json_log", |arg| arg.default_value("json"));
         }
+        let (mut options, mut complaints) = (Vec::new(), Vec::new());
+        for arg in command.get_arguments() {
+            let (name, _, meaning) = describe(arg);
+            let value = variable(&name).map(|value| value.trim().to_owned());
+            let value = value.filter(|value| !value.is_empty());
+            let option = value.as_ref().map(|value| format!("--{name}={value}"));
+            // Each alone, so that all complaints are heard.
+            let alone = Command::new("race-bib").no_binary_name(true).arg(arg);
+            if let Err(error) = alone.try_get_matches_from(&option) {
+                let reason = error.source().map(|reason| format!(": {reason}"));
+                let reason = reason.unwrap_or_default();
+                complaints.push(match value {
+                    None => format!("{name} is not set. {meaning}"),
+                    // Both that are required are secret.
+                    _ if arg.is_required_set() => format!("{name} is wrong{reason}. {meaning}"),
+                    Some(value) => format!("{name} is {value:?}{reason}. {meaning}"),
+                });
+            }
+            options.extend(option);
+        }
+        let config = command
+            .try_get_matches_from(options)
+            .and_then(|mut all| Self::from_arg_matches_mut(&mut all));
+        match config {
+            Ok(config) if complaints.is_empty() => config.complete(),
+            _ => Err(ConfigError(complaints.join("\n"))),
+        }
+    }
+
+    fn complete(mut self) -> Result<Self, ConfigError> {
+        (self.cookie.check()).map_err(|complaint| ConfigError(complaint.to_owned()))?;
+        self.leptos.site_root = self.site_root.as_str().into();
+        self.leptos.site_addr = match self.port {
+            Some(port) => SocketAddr::from(([0, 0, 0, 0], port)),
+            None => self.site_addr,
+        };
+        self.leptos.env = self.env.clone();
+        self.leptos.hash_files = self.hash_files;
+        if self.is_production() {
+            self.cookie.add_prefix();
+        }
+        let tenth = NonZeroU32::new(self.post_burst.get() / 10);
+        self.posts_per_second = tenth.unwrap_or(NonZeroU32::MIN);
+        Ok(self)
     }
 
     pub fn is_production(&self) -> bool {
-        matches!(self.leptos.env, Env::PROD)
+        self.env == Env::PROD
     }
 }
 
-const DAY: u64 = 24 * 60 * 60;
-
-/// Reads variables and collects complaints.
-struct Reader<F> {
-    variable: F,
-    wrong: Vec<String>,
+/// Returns name, default and meaning of each setting.
+pub fn settings() -> Vec<(String, String, String)> {
+    let command = Config::command();
+    let shown = command.get_arguments().filter(|arg| !arg.is_hide_set());
+    shown.map(describe).collect()
 }
 
-impl<F: Fn(&str) -> Option<String>> Reader<F> {
-    /// None when it is not set, or empty.
-    fn text(&self, name: &str) -> Option<String> {
-        let text = (self.variable)(name)?.trim().to_owned();
-        (!text.is_empty()).then_some(text)
-    }
-
-    fn choice<T>(
-        &mut self,
-        name: &str,
-        shape: &str,
-        default: T,
-        parse: impl Fn(&str) -> Option<T>,
-    ) -> T {
-        let Some(text) = self.text(name) else {
-            return default;
-        };
-        parse(&text).unwrap_or_else(|| {
-            self.wrong
-                .push(format!("{name} is \"{text}\". It must be {shape}."));
-            default
-        })
-    }
-
-    fn value<T: FromStr>(&mut self, name: &str, shape: &str, default: T) -> T {
-        self.choice(name, shape, default, |text| text.parse().ok())
-    }
-
-    fn duration(&mut self, name: &str, default: Duration) -> Duration {
-        let shape = "a time with its unit, 1 second to 400 days, such as 30m, 14d or 1h 30m";
-        self.choice(name, shape, default, |text| {
-            let limits = Duration::from_secs(1)..=Duration::from_secs(400 * DAY);
-            humantime::parse_duration(text)
-                .ok()
-                .filter(|time| limits.contains(time))
-        })
-    }
-
-    /// The value may have a password in it, so no complaint repeats it.
-    fn database(&mut self) -> Option<PgConnectOptions> {
-        let like = "postgres://user:password@host:5432/database";
-        let Some(url) = self.text("DATABASE_URL") else {
-            self.wrong.push(format!(
-                "DATABASE_URL is not set. Set it to the address of a PostgreSQL server, such as {like}, \
-                 or run `cargo xtask serve`, which brings a server of its own."
-            ));
-            return None;
-        };
-        // sqlx takes any scheme.
-        let known = url.starts_with("postgres://") || url.starts_with("postgresql://");
-        let options = url.parse().ok().filter(|_| known);
-        if options.is_none() {
-            self.wrong.push(format!(
-                "DATABASE_URL is not the address of a PostgreSQL server. It looks like {like}."
-            ));
-        }
-        options
-    }
-
-    fn keys(&mut self) -> Vec<Key> {
-        let make_one = "`race-bib secret` or `openssl rand -hex 64` prints a fresh one.";
-        let secrets = self.text("SESSION_SECRET").unwrap_or_default();
-        if secrets.split(',').all(|secret| secret.trim().is_empty()) {
-            self.wrong
-                .push(format!("SESSION_SECRET is not set. {make_one}"));
-        }
-        let mut keys = Vec::new();
-        for secret in secrets
-            .split(',')
-            .map(str::trim)
-            .filter(|secret| !secret.is_empty())
-        {
-            let bytes = secret.len();
-            if bytes < MIN_SECRET {
-                self.wrong.push(format!(
-                    "SESSION_SECRET has {bytes} bytes, {MIN_SECRET} are needed. {make_one}"
-                ));
-            } else {
-                keys.push(Key::derive_from(secret.as_bytes()));
-            }
-        }
-        keys
-    }
-
-    fn cookie(&mut self, production: bool) -> CookieConfig {
-        let secure = self.value("SESSION_SECURE", "true or false", production);
-        let domain = self.choice(
-            "SESSION_DOMAIN",
-            "a domain and nothing else, such as example.com: without https://, port and path, and no \
-             single name such as localhost and no IP address. For those leave SESSION_DOMAIN out: then \
-             this host alone gets the cookie",
-            None,
-            |domain| cookie_domain(domain).map(Some),
-        );
-        let same_site = self.choice(
-            "SESSION_SAME_SITE",
-            "lax, strict or none",
-            // Strict would lose the session when somebody comes in by a link from another site.
-            SameSite::Lax,
-            |same_site| match same_site.to_lowercase().as_str() {
-                "lax" => Some(SameSite::Lax),
-                "strict" => Some(SameSite::Strict),
-                "none" => Some(SameSite::None),
-                _ => None,
-            },
-        );
-        if same_site == SameSite::None && !secure {
-            self.wrong.push(
-                "SESSION_SAME_SITE is none, which browsers take with SESSION_SECURE=true only."
-                    .to_owned(),
-            );
-        }
-        let name = self.choice(
-            "SESSION_NAME",
-            "1 to 64 letters, digits, - and _, and begin without __: production adds its own prefix",
-            "sessionId".to_owned(),
-            |name| {
-                let safe = |char: char| char.is_ascii_alphanumeric() || matches!(char, '-' | '_');
-                let fits = name.len() <= 64 && !name.starts_with("__") && name.chars().all(safe);
-                fits.then(|| name.to_owned())
-            },
-        );
-        // A browser takes it only with `Secure`, from the root path, and `__Host-` without a domain:
-        // nobody but this host can have set it (RFC 6265bis, 4.1.3).
-        let prefix = match (production && secure, &domain) {
-            (true, None) => "__Host-",
-            (true, Some(_)) => "__Secure-",
-            (false, _) => "",
-        };
-        CookieConfig {
-            name: format!("{prefix}{name}"),
-            domain,
-            secure,
-            same_site,
-        }
-    }
+fn describe(arg: &Arg) -> (String, String, String) {
+    let name = arg.get_long().unwrap_or_default().to_owned();
+    let default = arg.get_default_values().first();
+    let default = default.map_or_else(String::new, |default| default.display().to_string());
+    // clap drops the last full stop.
+    let meaning = format!("{}.", arg.get_help().cloned().unwrap_or_default());
+    (name, default, meaning)
 }
-
-/// Returns the domain when a browser takes it as the attribute of a cookie, without the dot in front
-/// that browsers ignore (RFC 6265, 5.2.3). One whose last label begins with a digit is an address.
-fn cookie_domain(text: &str) -> Option<String> {
-    let domain = text.strip_prefix('.').unwrap_or(text).to_ascii_lowercase();
-    let is_label = |label: &str| {
-        let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-        (1..=63).contains(&label.len()) && label.bytes().all(fits)
-    };
-    let (_, last) = domain.rsplit_once('.')?;
-    let fits = domain.len() <= 253
-        && domain.split('.').all(is_label)
-        && last.starts_with(|first: char| first.is_ascii_alphabetic());
-    fits.then_some(domain)
-}
-
-/// A network, or an address alone.
-fn network(text: &str) -> Option<IpNet> {
-    let address = || text.parse::<IpAddr>().ok().map(IpNet::from);
-    text.parse().ok().or_else(address)
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join("\n"))
-    }
-}
-
-impl std::error::Error for ConfigError {}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn config(variables: &[(&str, &str)]) -> Result<Config, String> {
+    const SECRET: &str = "0123456789012345678901234567890123456789012345678901234567890123";
+    const ENOUGH: [(&str, &str); 2] = [
+        ("DATABASE_URL", "postgres://u@localhost/d"),
+        ("SESSION_SECRET", SECRET),
+    ];
+
+    /// These variables, and those that are enough.
+    pub fn config(variables: &[(&str, &str)]) -> Result<Config, String> {
+        let all = [variables, &ENOUGH].concat();
         let variable = |name: &str| {
-            let found = variables.iter().find(|(key, _)| *key == name);
-            found.map(|(_, value)| (*value).to_owned())
+            all.iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| (*value).to_owned())
         };
         Config::from_variables(variable).map_err(|error| error.to_string())
     }
 
-    fn complaint(variables: &[(&str, &str)]) -> String {
-        let enough = [URL, ("SESSION_SECRET", SECRET)];
-        config(&[variables, &enough].concat())
-            .err()
-            .expect("it must be refused")
+    pub fn complaint(variables: &[(&str, &str)]) -> String {
+        config(variables).err().expect("it must be refused")
     }
-
-    const URL: (&str, &str) = ("DATABASE_URL", "postgres://u@localhost/d");
-    const SECRET: &str = "0123456789012345678901234567890123456789012345678901234567890123";
 
     #[test]
     fn an_address_and_a_secret_are_enough() {
-        let config = config(&[URL, ("SESSION_SECRET", SECRET)]).expect("valid");
+        let config = config(&[]).expect("valid");
         assert_eq!(config.leptos.site_addr.to_string(), "127.0.0.1:5500");
         assert_eq!(config.cookie.name, "sessionId");
         assert!(!config.is_production() && !config.cookie.secure);
@@ -444,110 +241,28 @@ mod tests {
 
     #[test]
     fn the_port_wins_and_listens_on_all_interfaces() {
-        let address = ("LEPTOS_SITE_ADDR", "127.0.0.1:1");
-        let config =
-            config(&[URL, ("SESSION_SECRET", SECRET), address, ("PORT", "80")]).expect("valid");
+        let config = config(&[("LEPTOS_SITE_ADDR", "127.0.0.1:1"), ("PORT", "80")]).expect("valid");
         assert_eq!(config.leptos.site_addr.to_string(), "0.0.0.0:80");
-    }
-
-    #[test]
-    fn in_production_the_cookie_belongs_to_this_host_alone() {
-        let production = [URL, ("SESSION_SECRET", SECRET), ("LEPTOS_ENV", "PROD")];
-        let own = config(&production).expect("valid");
-        assert_eq!(own.cookie.name, "__Host-sessionId");
-        assert!(own.cookie.secure && own.json_log);
-        let shared = [&production[..], &[("SESSION_DOMAIN", "example.com")]].concat();
-        assert_eq!(
-            config(&shared).expect("valid").cookie.name,
-            "__Secure-sessionId"
-        );
-    }
-
-    #[test]
-    fn a_domain_that_no_browser_takes_is_refused_with_the_cure() {
-        let long = format!("{}.example.com", "x".repeat(64));
-        for domain in [
-            "https://example.com",
-            "example.com:8443",
-            "a b",
-            "example.com/",
-            "example..com",
-            "..example.com",
-            "example.com.",
-            ".",
-            "localhost",
-            ".com",
-            "127.0.0.1",
-            "1.2.3.0x4",
-            "::1",
-            "[::1]",
-            "*.example.com",
-            "example.com; Secure",
-            "example.com, example.org",
-            "bücher.example",
-            &long,
-        ] {
-            let complaint = complaint(&[("SESSION_DOMAIN", domain)]);
-            for words in ["SESSION_DOMAIN", domain, "such as example.com", "leave"] {
-                assert!(complaint.contains(words), "{words} in {complaint}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_domain_is_taken_as_browsers_take_it() {
-        for (written, domain) in [
-            ("example.com", "example.com"),
-            (".Example.COM", "example.com"),
-            ("xn--bcher-kva.example", "xn--bcher-kva.example"),
-            ("a_b.example.co.uk", "a_b.example.co.uk"),
-        ] {
-            let variables = [URL, ("SESSION_SECRET", SECRET), ("SESSION_DOMAIN", written)];
-            let cookie = config(&variables).expect("valid").cookie;
-            assert_eq!(cookie.domain.as_deref(), Some(domain));
-        }
-    }
-
-    #[test]
-    fn a_cookie_whose_name_no_browser_takes_is_refused() {
-        let long = "x".repeat(65);
-        for name in [
-            "a;b",
-            "a=b",
-            "naïve",
-            "a\tb",
-            "__Host-id",
-            "__secure-id",
-            &long,
-        ] {
-            let complaint = complaint(&[("SESSION_NAME", name)]);
-            assert!(complaint.contains("SESSION_NAME"), "{complaint}");
-        }
-        let empty = [URL, ("SESSION_SECRET", SECRET), ("SESSION_NAME", " ")];
-        let cookie = config(&empty).expect("as if it were not set").cookie;
-        assert_eq!(cookie.name, "sessionId");
     }
 
     #[test]
     fn several_secrets_are_separated_by_commas() {
         let secrets = format!("{SECRET}, {}", SECRET.replace('0', "x"));
-        let config = config(&[URL, ("SESSION_SECRET", &secrets)]).expect("valid");
+        let config = config(&[("SESSION_SECRET", &secrets)]).expect("valid");
         assert_eq!(config.keys.len(), 2);
         assert_eq!(config.keys[0], Key::derive_from(SECRET.as_bytes()));
     }
 
     #[test]
     fn all_that_is_wrong_is_said_at_once_and_never_the_secret() {
-        let complaint = config(&[
+        let complaint = complaint(&[
             ("DATABASE_URL", "mysql://root:my-little-secret@x"),
             ("SESSION_SECRET", "my-little-secret"),
             ("PORT", "many"),
             ("LEPTOS_ENV", "staging"),
             ("SESSION_IDLE", "soon"),
-        ])
-        .err()
-        .expect("it must be refused");
-        for name in [
+        ]);
+        for words in [
             "DATABASE_URL",
             "SESSION_SECRET",
             "16 bytes",
@@ -555,7 +270,7 @@ mod tests {
             "LEPTOS_ENV",
             "SESSION_IDLE",
         ] {
-            assert!(complaint.contains(name), "{name} in {complaint}");
+            assert!(complaint.contains(words), "{words} in {complaint}");
         }
         assert_eq!(complaint.lines().count(), 5);
         assert!(!complaint.contains("my-little-secret"));
@@ -579,22 +294,6 @@ mod tests {
             assert!(
                 complaint.contains(name) && complaint.contains(shape),
                 "{complaint}"
-            );
-        }
-    }
-
-    #[test]
-    fn each_variable_is_in_the_readme_and_in_the_example() {
-        let readme = include_str!("../README.md");
-        let example = include_str!("../.env.example");
-        for (name, default, _) in VARIABLES {
-            assert!(
-                readme.contains(&format!("`{name}`")),
-                "{name} is not in README.md"
-            );
-            assert!(
-                example.contains(&format!("{name}={default}\n")),
-                "{name}={default} is not in .env.example"
             );
         }
     }

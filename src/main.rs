@@ -6,7 +6,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[cfg(feature = "ssr")]
 #[tokio::main]
 async fn main() -> std::process::ExitCode {
-    race_bib::commands::main(std::env::args().nth(1).as_deref()).await
+    race_bib::commands::main().await
 }
 
 /// cargo-leptos builds the browser's side from lib.rs.

@@ -6,7 +6,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::app::{App, Result, folder};
+use race_bib::config::settings;
+
+use crate::app::{App, Result, folder, postgres};
 
 /// Runs the program to its end. One that serves instead of ending is killed after 10 seconds.
 fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Output> {
@@ -30,17 +32,41 @@ fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Output> {
 }
 
 #[test]
-fn help_names_every_variable_with_its_default() -> Result {
-    let help = run(&["--help"], &[])?;
+fn help_names_every_variable_with_its_default_and_no_secret() -> Result {
+    let secrets = [
+        ("DATABASE_URL", "postgres://u:my-little-secret@localhost/d"),
+        ("SESSION_SECRET", "my-little-secret"),
+    ];
+    let help = run(&["--help"], &secrets)?;
     assert!(help.status.success());
     let help = String::from_utf8(help.stdout)?;
-    for (name, default, meaning) in race_bib::config::VARIABLES {
-        assert!(
-            help.contains(name) && help.contains(default) && help.contains(meaning),
-            "{name}"
-        );
+    for (name, default, meaning) in settings() {
+        let line = format!("{name}={default}\n");
+        assert!(help.contains(&line) && help.contains(&meaning), "{name}");
     }
+    assert!(!help.contains("my-little-secret"), "{help}");
     Ok(())
+}
+
+#[test]
+fn the_readme_and_the_example_show_each_variable_as_the_program_reads_it() {
+    let (mut table, mut example) = (String::new(), String::new());
+    for (name, default, meaning) in settings() {
+        let shown = if default.is_empty() {
+            default.clone()
+        } else {
+            format!("`{default}`")
+        };
+        table += &format!("| `{name}` | {shown} | {meaning} |\n");
+        // `cargo xtask serve` fills it in.
+        let comment = if name == "SESSION_SECRET" { "" } else { "# " };
+        example += &format!("\n# {meaning}\n{comment}{name}={default}\n");
+    }
+    let readme = include_str!("../../README.md");
+    let whole = readme.contains(&format!("|---|---|---|\n{table}\n"));
+    assert!(whole, "README.md needs\n{table}");
+    let file = include_str!("../../.env.example");
+    assert!(file.ends_with(&example), ".env.example needs\n{example}");
 }
 
 #[test]
@@ -63,7 +89,7 @@ fn a_wrong_start_ends_with_a_sentence_for_each_cause() -> Result {
     assert_eq!(complaint.lines().count(), 3, "{complaint}");
     let unknown = run(&["serve"], &[])?;
     assert!(!unknown.status.success());
-    assert!(String::from_utf8(unknown.stderr)?.contains("\"serve\" is no command"));
+    assert!(String::from_utf8(unknown.stderr)?.contains("unrecognized subcommand 'serve'"));
     Ok(())
 }
 
@@ -135,4 +161,19 @@ async fn a_program_finds_the_files_of_its_site_without_the_hash_file() -> Result
     }
     fs::remove_dir_all(site)?;
     Ok(())
+}
+
+#[tokio::test]
+async fn the_address_leaves_the_rest_to_the_variables_of_postgresql() -> Result {
+    let postgres = postgres("")?;
+    let url = reqwest::Url::parse(&postgres.url)?;
+    let port = url.port().ok_or("a port")?.to_string();
+    let variables = [
+        ("PGHOST", url.host_str().ok_or("a host")?),
+        ("PGPORT", &port),
+        ("PGUSER", url.username()),
+        ("PGDATABASE", url.path().trim_start_matches('/')),
+    ];
+    let app = App::start("postgres://", &variables).await?;
+    app.answers("/readyz", reqwest::StatusCode::OK).await
 }
