@@ -133,7 +133,7 @@ impl Flash {
                     .ok_or(FlashError::SessionEnded)?
             }
         };
-        if stored.is_due {
+        if stored.needs_touch {
             visit.touch();
         }
         (message.id, message.scope) = (stored.id, scope_of(stored.key));

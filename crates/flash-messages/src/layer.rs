@@ -296,7 +296,7 @@ impl FlashLayer {
         let taking = self.0.store.take(id, notes.clone());
         match tokio::time::timeout(self.0.take_timeout, taking).await {
             Ok(Ok(taken)) => {
-                if taken.is_due {
+                if taken.needs_touch {
                     visit.touch();
                 }
                 flash.fill(taken.messages, taken.lease);

@@ -179,7 +179,7 @@ impl MessageStore for MemoryStore {
         message: &FlashMessage,
         leased: bool,
     ) -> Result<Option<Stored>, FlashError> {
-        let Some((key, is_due)) = self.owner(owner) else {
+        let Some((key, needs_touch)) = self.owner(owner) else {
             return Ok(None);
         };
         let limits = &self.table.limits;
@@ -229,12 +229,12 @@ impl MessageStore for MemoryStore {
             key,
             id,
             lease,
-            is_due,
+            needs_touch,
         }))
     }
 
     async fn take(&self, session: Id, notes: Vec<Note>) -> Result<Taken, FlashError> {
-        let Some((key, is_due)) = self.sessions.find(&session) else {
+        let Some((key, needs_touch)) = self.sessions.find(&session) else {
             return Ok(Taken::default());
         };
         let scope = scope_of(key).to_string();
@@ -246,7 +246,7 @@ impl MessageStore for MemoryStore {
         let mut taken = Taken {
             messages: Vec::new(),
             lease: Lease::new(self.table.clone(), key),
-            is_due,
+            needs_touch,
         };
         for row in rows.iter_mut() {
             if !row.message.sticky {

@@ -93,7 +93,7 @@ pub struct Stored {
     /// Its lease, which is empty unless one was asked for.
     pub lease: Lease,
     /// Whether the session was looked for, and its idle end should move on.
-    pub is_due: bool,
+    pub needs_touch: bool,
 }
 
 /// What waited in a session.
@@ -104,7 +104,7 @@ pub struct Taken {
     /// The lease of those that are not sticky.
     pub lease: Lease,
     /// Whether the idle end of the session should move on.
-    pub is_due: bool,
+    pub needs_touch: bool,
 }
 
 /// A message that the browser has shown, as it says with a call.

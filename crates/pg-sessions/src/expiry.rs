@@ -15,7 +15,7 @@ const BATCH_TIME: Duration = Duration::from_millis(100);
 
 /// Whether the idle end of the session in row `s` should move on, in SQL: it has not since a minute.
 /// `:idle` is how many seconds a session may be idle, or null.
-pub const IS_DUE: &str = "coalesce(not s.renewed and s.expiry_date
+pub const NEEDS_TOUCH: &str = "coalesce(not s.renewed and s.expiry_date
     < least(s.ends_at, now() + make_interval(secs => :idle)) - interval '1 minute', false)";
 
 /// The sessions that wait to be touched: all of 100 ms go in one statement.

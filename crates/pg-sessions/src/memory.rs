@@ -76,7 +76,7 @@ impl MemorySessions {
     pub fn find(&self, id: &Id) -> Option<(SessionKey, bool)> {
         let rows = self.rows();
         let row = rows.get(id).filter(|row| row.is_alive())?;
-        Some((row.key, self.is_due(row)))
+        Some((row.key, self.needs_touch(row)))
     }
 
     fn rows(&self) -> MutexGuard<'_, HashMap<Id, Row>> {
@@ -114,7 +114,7 @@ impl MemorySessions {
             .fold(expiry, Ord::min)
     }
 
-    fn is_due(&self, row: &Row) -> bool {
+    fn needs_touch(&self, row: &Row) -> bool {
         let latest = row.ends.unwrap_or(row.expires);
         !row.renewed && row.expires < self.end(latest, row.ends) - PERIOD
     }
@@ -140,7 +140,7 @@ impl Sessions for MemorySessions {
         Ok(Some(StoredSession {
             key: row.key,
             data: row.data.clone(),
-            is_due: self.is_due(row),
+            needs_touch: self.needs_touch(row),
             record: decode(&row.data, row.key, row.expires),
         }))
     }

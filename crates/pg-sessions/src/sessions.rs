@@ -36,7 +36,7 @@ pub trait Sessions: fmt::Debug + Send + Sync {
     /// Ends a session under all its ids.
     async fn end(&self, id: &Id) -> Result<()>;
 
-    /// Moves the idle end of a session on, soon. It is in use, and this is [due](StoredSession::is_due).
+    /// Moves the idle end of a session on, soon. It is in use, and this is [due](StoredSession::needs_touch).
     fn touch(&self, id: Id);
 }
 
@@ -48,7 +48,7 @@ pub struct StoredSession {
     /// Its data as they are stored.
     pub data: Vec<u8>,
     /// Whether its idle end should move on if it is in use.
-    pub is_due: bool,
+    pub needs_touch: bool,
     /// Its data as they are read; `None` if they can't be read.
     pub record: Option<Record>,
 }

@@ -12,7 +12,7 @@ use tower_sessions::{
 
 use crate::{
     database::{Database, describe},
-    expiry::{IS_DUE, Touches},
+    expiry::{NEEDS_TOUCH, Touches},
     info::{decode, encode, stamp},
     key::SessionKey,
     purge::delete_in_batches,
@@ -227,11 +227,11 @@ fn stored(row: &PgRow) -> sqlx::Result<StoredSession> {
     let data: Vec<u8> = row.try_get("data")?;
     let key = SessionKey(row.try_get("flash_key")?);
     let record = decode(&data, key, row.try_get("expiry_date")?);
-    let is_due = row.try_get("due")?;
+    let needs_touch = row.try_get("needs_touch")?;
     Ok(StoredSession {
         key,
         data,
-        is_due,
+        needs_touch,
         record,
     })
 }
@@ -323,7 +323,8 @@ impl Sql {
     fn new(session: &Table) -> Self {
         let session = session.to_string();
         let tables = [("session", &*session)];
-        let statement = |sql: &str| statement(&sql.replace(":is_due", IS_DUE), &tables, &[]);
+        let statement =
+            |sql: &str| statement(&sql.replace(":needs_touch", NEEDS_TOUCH), &tables, &[]);
         Self {
             create: statement(include_str!("sql/create.sql")),
             load: statement(include_str!("sql/load.sql")),

@@ -419,7 +419,7 @@ impl SessionStore for VisitStore {
         let Some(stored) = self.store().read(id).await? else {
             return Ok(None);
         };
-        if stored.is_due {
+        if stored.needs_touch {
             self.0.touch();
         }
         match &stored.record {

@@ -98,7 +98,7 @@ impl Query for PushQuery {
                     key,
                     id,
                     lease,
-                    is_due: row.try_get("due")?,
+                    needs_touch: row.try_get("needs_touch")?,
                 }))
             })
             .collect()

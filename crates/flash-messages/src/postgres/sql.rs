@@ -1,7 +1,7 @@
 //! The statements on messages.
 
 use pg_sessions::{
-    expiry::IS_DUE,
+    expiry::NEEDS_TOUCH,
     schema::{Schema, Table},
     statement::statement,
 };
@@ -71,7 +71,7 @@ impl Sql {
         let (flash, session) = (flash.to_string(), session.to_string());
         let tables = [("flash", &*flash), ("session", &*session)];
         let with = |sql: &str, parts: &[&str]| {
-            let sql = (sql.replace(":is_due", IS_DUE)).replace(":message", MESSAGE);
+            let sql = (sql.replace(":needs_touch", NEEDS_TOUCH)).replace(":message", MESSAGE);
             statement(&sql, &tables, parts)
         };
         let statement = |sql| with(sql, &[]);

@@ -43,18 +43,18 @@ impl Query for TakeQuery {
         let ids: Vec<_> = pages.iter().map(|one| one.session.to_string()).collect();
         // Places are counted from 1, as `with ordinality` does.
         let noted = || {
-            (1_i64..).zip(pages).flat_map(|(place, one)| {
+            (1_i64..).zip(pages).flat_map(|(position, one)| {
                 (one.notes.iter())
-                    .flat_map(move |note| note.ids().map(move |id| (place, &*note.scope, id)))
+                    .flat_map(move |note| note.ids().map(move |id| (position, &*note.scope, id)))
             })
         };
-        let places: Vec<_> = noted().map(|(place, _, _)| place).collect();
+        let positions: Vec<_> = noted().map(|(position, _, _)| position).collect();
         let scopes: Vec<_> = noted().map(|(_, scope, _)| scope).collect();
         let noted: Vec<_> = noted().map(|(_, _, id)| id).collect();
         let take = match noted.is_empty() {
             true => sqlx::query(&sql.take).bind(ids).bind(idle),
             false => (sqlx::query(&sql.take_noted).bind(ids).bind(idle))
-                .bind(places)
+                .bind(positions)
                 .bind(scopes)
                 .bind(noted),
         };
@@ -64,11 +64,11 @@ impl Query for TakeQuery {
             .await?;
         let mut all: Vec<_> = pages.iter().map(|_| Taken::default()).collect();
         for row in &rows {
-            let position: i64 = row.try_get("place")?;
+            let position: i64 = row.try_get("position")?;
             let Some(taken) = all.get_mut(position as usize - 1) else {
                 continue;
             };
-            taken.is_due = row.try_get("due")?;
+            taken.needs_touch = row.try_get("needs_touch")?;
             let Some(key) = row.try_get::<Option<Uuid>, _>("flash_key")?.map(SessionKey) else {
                 continue;
             };

@@ -1,4 +1,4 @@
 /* session load */
-select s.data, s.expiry_date, s.flash_key, :is_due as due
+select s.data, s.expiry_date, s.flash_key, :needs_touch as needs_touch
 from :session s
 where s.id = :id and s.expiry_date > now()

@@ -1,38 +1,38 @@
 /* flash push */
 with pushed as (
     -- The message belongs to this key, or to the session of this id when it is alive.
-    select p.place, p.level, p.rank, p.text, p.title, p.link_href, p.link_text, p.key, p.sticky,
-        p.auto_dismiss, p.leased, p.nonce, coalesce(p.own_key, s.flash_key) as flash_key, s.due
+    select p.position, p.level, p.rank, p.text, p.title, p.link_href, p.link_text, p.key, p.sticky,
+        p.auto_dismiss, p.leased, p.nonce, coalesce(p.own_key, s.flash_key) as flash_key, s.needs_touch
     from unnest(
         :sessions::text[], :own_keys::uuid[], :levels::text[], :ranks::int2[], :texts::text[],
         :titles::text[], :link_hrefs::text[], :link_texts::text[], :keys::text[],
         :sticky::bool[], :auto_dismiss::bool[], :leased::bool[], :nonces::int8[]
     ) with ordinality as p (
         session, own_key, level, rank, text, title, link_href, link_text, key, sticky,
-        auto_dismiss, leased, nonce, place
+        auto_dismiss, leased, nonce, position
     )
     left join lateral (
-        select s.flash_key, :is_due as due
+        select s.flash_key, :needs_touch as needs_touch
         from :session s where s.id = p.session and s.expiry_date > now() limit 1
     ) s on true
 ),
 \if :again
 done as (
     -- An attempt whose answer was lost has stored these.
-    select p.place, p.nonce, m.flash_key, m.id, m.leased_until
+    select p.position, p.nonce, m.flash_key, m.id, m.leased_until
     from pushed p join :flash m on m.flash_key = p.flash_key and m.nonce = p.nonce
 ),
 \endif
 new as (
-    select place, level, rank, text, title, link_href, link_text, key, sticky, auto_dismiss,
+    select position, level, rank, text, title, link_href, link_text, key, sticky, auto_dismiss,
         leased, nonce, flash_key
     from pushed where flash_key is not null
 \if :again
-        and place not in (select place from done)
+        and position not in (select position from done)
 \endif
 ),
 waiting as (
-    select m.flash_key, m.id, m.rank, new.place, new.rank as pushed_rank
+    select m.flash_key, m.id, m.rank, new.position, new.rank as pushed_rank
     from new cross join lateral (
         select flash_key, id, rank from :flash
         where flash_key = new.flash_key and expires_at > now()
@@ -42,17 +42,17 @@ waiting as (
     ) m
 ),
 surplus as (
-    select place, count(*) - :max_waiting::int8 + 1 as number
-    from waiting group by place having count(*) >= :max_waiting::int8
+    select position, count(*) - :max_waiting::int8 + 1 as number
+    from waiting group by position having count(*) >= :max_waiting::int8
 ),
 leaving as (
     -- The oldest of the lowest level give way, if they are of no higher level. Rows are locked in
     -- the order of their keys, so that two such statements don't wait for each other.
-    select flash_key, id, place from (
-        select w.flash_key, w.id, w.place, surplus.number,
-            row_number() over (partition by place order by w.rank, w.id) as nth,
-            count(*) over (partition by place) as lesser
-        from waiting w join surplus using (place) where w.rank <= w.pushed_rank
+    select flash_key, id, position from (
+        select w.flash_key, w.id, w.position, surplus.number,
+            row_number() over (partition by position order by w.rank, w.id) as nth,
+            count(*) over (partition by position) as lesser
+        from waiting w join surplus using (position) where w.rank <= w.pushed_rank
     ) w
     where nth <= number and number <= lesser
     order by flash_key, id
@@ -69,9 +69,9 @@ stored as (
         now() + make_interval(secs => :expiry),
         case when leased then now() + make_interval(secs => :lease) end, nonce
     from new
-    where coalesce((select number from surplus where surplus.place = new.place), 0)
-        = (select count(*) from leaving where leaving.place = new.place)
-    order by flash_key, place
+    where coalesce((select number from surplus where surplus.position = new.position), 0)
+        = (select count(*) from leaving where leaving.position = new.position)
+    order by flash_key, position
     -- A message replaces the one with its key, and is as new as any other.
     on conflict (flash_key, key) where key is not null do update set
         id = excluded.id, level = excluded.level, rank = excluded.rank, text = excluded.text,
@@ -82,11 +82,11 @@ stored as (
     returning flash_key, nonce, id, leased_until
 )
 -- A row for each: without a key the session is gone, without an id too many wait.
-select p.flash_key, coalesce(p.due, false) as due, s.id, s.leased_until
+select p.flash_key, coalesce(p.needs_touch, false) as needs_touch, s.id, s.leased_until
 from pushed p left join (
     select flash_key, nonce, id, leased_until from stored
 \if :again
     union all select flash_key, nonce, id, leased_until from done
 \endif
 ) s on s.flash_key = p.flash_key and s.nonce = p.nonce
-order by p.place
+order by p.position

@@ -1,10 +1,10 @@
 /* flash take */
 with asked as (
     -- By index, for each session of its own: that is what the limit is for.
-    select s.flash_key, s.due, ids.place
-    from unnest(:ids::text[]) with ordinality as ids (id, place)
+    select s.flash_key, s.needs_touch, ids.position
+    from unnest(:ids::text[]) with ordinality as ids (id, position)
     cross join lateral (
-        select s.flash_key, :is_due as due
+        select s.flash_key, :needs_touch as needs_touch
         from :session s where s.id = ids.id and s.expiry_date > now() limit 1
     ) s
     -- A lease does not wait for the disk: when PostgreSQL crashes, messages that were about to be
@@ -15,8 +15,8 @@ with asked as (
 noted as (
     -- What the browser says it has shown.
     select distinct asked.flash_key, n.id
-    from unnest(:places::int8[], :scopes::text[], :noted_ids::int8[]) as n (place, scope, id)
-    join asked using (place)
+    from unnest(:positions::int8[], :scopes::text[], :noted_ids::int8[]) as n (position, scope, id)
+    join asked using (position)
     where left(asked.flash_key::text, 8) = n.scope
 ),
 acknowledged as (
@@ -26,9 +26,9 @@ acknowledged as (
 \endif
 waiting as (
     -- Of two page loads at once, here or elsewhere, the second skips what the first leases.
-    select m.flash_key, m.id, m.ran_out, sessions.place
+    select m.flash_key, m.id, m.ran_out, sessions.position
     from (
-        select flash_key, min(place) as place from asked group by flash_key
+        select flash_key, min(position) as position from asked group by flash_key
     ) sessions
     cross join lateral (
         select flash_key, id, leased_until is not null as ran_out from :flash
@@ -46,10 +46,10 @@ taken as (
     update :flash m
     set leased_until = now() + make_interval(secs => :lease), takes = m.takes + 1
     from waiting w where m.flash_key = w.flash_key and m.id = w.id
-    returning w.place, w.ran_out, :message
+    returning w.position, w.ran_out, :message
 ),
 sticky as (
-    select asked.place, false as ran_out, :message
+    select asked.position, false as ran_out, :message
     from asked cross join lateral (
         select :message from :flash m
         where m.flash_key = asked.flash_key and m.sticky and m.expires_at > now()
@@ -57,10 +57,10 @@ sticky as (
     ) m
 )
 -- A row for each message, and one without for a session whose idle end is to be moved on.
-select asked.place, asked.due, m.ran_out, :message
+select asked.position, asked.needs_touch, m.ran_out, :message
 from asked left join (
-    select m.place, m.ran_out, :message from taken m
-    union all select m.place, m.ran_out, :message from sticky m
-) m using (place)
-where asked.due or m.id is not null
+    select m.position, m.ran_out, :message from taken m
+    union all select m.position, m.ran_out, :message from sticky m
+) m using (position)
+where asked.needs_touch or m.id is not null
 order by m.id
