@@ -164,7 +164,7 @@ mod server {
 #[cfg(feature = "ssr")]
 mod server {
     use leptos::prelude::expect_context;
-    use leptos_flash::{FlashMessage, created, ends, redirect_with};
+    use leptos_flash::{FlashMessage, SessionInfo, redirect_with};
     use time::{OffsetDateTime, macros::format_description};
     use tower_sessions::SessionStore;
 
@@ -181,15 +181,16 @@ mod server {
         let Some(record) = state.session_store.load(&id).await? else {
             return Ok(None);
         };
+        let info = SessionInfo::from(&record);
         let mut keys: Vec<_> = (record.data.iter())
             .map(|(name, value)| (name.clone(), value.to_string().len()))
             .collect();
         keys.sort();
         Ok(Some(SessionNotes {
             bib: id.to_string().chars().take(6).collect(),
-            since: created(&record).map(time).unwrap_or_default(),
-            idle_until: time(record.expiry_date),
-            ends: ends(&record).map(time).unwrap_or_default(),
+            since: info.created.map(time).unwrap_or_default(),
+            idle_until: time(info.idle_until),
+            ends: info.ends.map(time).unwrap_or_default(),
             cookie: crate::session::cookie_attributes(&state.config),
             keys,
             requests: state
