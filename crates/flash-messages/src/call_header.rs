@@ -9,8 +9,8 @@ use crate::{
     wire::{CALL_HEADER, MORE_HEADER},
 };
 
-/// Maximum length of the header. By default nginx refuses responses whose headers together have more than
-/// 4 or 8 KB.
+/// Maximum length of the header. By default nginx refuses responses whose headers together have more
+/// than 4 or 8 KB.
 const MAX_BYTES: usize = 2500;
 
 /// Adds pushed messages to the response's headers. If not all of them fit, the rest waits again, and
@@ -59,7 +59,8 @@ fn header(messages: &[FlashMessage]) -> (String, usize) {
     (value, fits)
 }
 
-/// Returns a message as JSON that a header can have: all other characters than printable ASCII are escaped.
+/// Returns a message as JSON that a header can have: all other characters than printable ASCII are
+/// escaped.
 fn ascii_json(message: &FlashMessage) -> String {
     let json = serde_json::to_string(message).unwrap_or_default();
     let mut ascii = String::with_capacity(json.len());

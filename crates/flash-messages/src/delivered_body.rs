@@ -32,16 +32,16 @@ pin_project_lite::pin_project! {
 
 /// The way in which the body detects that it was written.
 enum Detection {
-    /// A connection of a [`FlashListener`](crate::FlashListener) reports it. HTTP/1 flushes after the last
-    /// part. HTTP/2 drops the token of each part, so `parts` is not `None`.
+    /// A connection of a [`FlashListener`](crate::FlashListener) reports it. HTTP/1 flushes after the
+    /// last part. HTTP/2 drops the token of each part, so `parts` is not `None`.
     Connection {
         connection: Connection,
         parts: Option<PendingParts>,
     },
     /// hyper drops each part after it has written it. The body waits for that before its end.
     Drops(WatchedParts),
-    /// The request came without a network, as in a test of an app. The body counts as written at its end:
-    /// the test may keep the parts.
+    /// The request came without a network, as in a test of an app. The body counts as written at its
+    /// end: the test may keep the parts.
     End,
 }
 
@@ -248,8 +248,8 @@ impl WatchedParts {
         if is_alive {
             return Poll::Pending;
         }
-        // If hyper copies the parts, their drops say nothing. But hyper flushes if a body is pending, so the
-        // body is pending once more.
+        // If hyper copies the parts, their drops say nothing. But hyper flushes if a body is pending,
+        // so the body is pending once more.
         if !self.seen_alive && !std::mem::replace(&mut self.polled_at_end, true) {
             cx.waker().wake_by_ref();
             return Poll::Pending;

@@ -25,7 +25,8 @@ pub enum FlashError {
     #[error("The session has ended. Push the message again.")]
     SessionEnded,
 
-    /// A visitor without a session pushed after the response head had left. The cookie can't be set then.
+    /// A visitor without a session pushed after the response head had left. The cookie can't be set
+    /// then.
     #[error(
         "The message came too late for a visitor without a session: the response head, which would \
          have carried the cookie, has left. Push before rendering, or use a blocking resource."

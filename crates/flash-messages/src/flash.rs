@@ -98,8 +98,8 @@ impl Flash {
         self.push(FlashMessage::error(text)).await
     }
 
-    /// Pushes a message for the next page. The message is stored when this method returns. Returns its id,
-    /// or `None` if it is below the minimum level.
+    /// Pushes a message for the next page. The message is stored when this method returns. Returns its
+    /// id, or `None` if it is below the minimum level.
     ///
     /// A visitor without a session gets one with the response head. A 5xx response saves no session.
     ///
@@ -164,14 +164,14 @@ impl Flash {
         Ok(Redirect::to(path))
     }
 
-    /// Returns whether the request loads a page that a person sees at once. A `GET` handler should push only
-    /// then, because a `HEAD` or a prefetch must not change anything.
+    /// Returns whether the request loads a page that a person sees at once. A `GET` handler should push
+    /// only then, because a `HEAD` or a prefetch must not change anything.
     pub fn is_page_load(&self) -> bool {
         self.0.kind == RequestKind::PageLoad
     }
 
-    /// Returns the messages that this page shows, in the order of their pushes. They are deleted when the
-    /// page was written to the network. Sticky messages stay.
+    /// Returns the messages that this page shows, in the order of their pushes. They are deleted when
+    /// the page was written to the network. Sticky messages stay.
     ///
     /// Call it before the response head leaves, so not inside `<Suspense>`. After that it returns no
     /// messages and logs an error.

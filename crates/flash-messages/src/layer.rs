@@ -89,13 +89,13 @@ impl fmt::Debug for Shared {
 }
 
 impl FlashLayer {
-    /// Creates a layer for the messages and the sessions of `store`, with the name and the attributes of
-    /// the session's cookie. The cookie's value is not used. Without a `Max-Age`, the cookie ends with the
-    /// browser, and a session ends 14 days after its last change.
+    /// Creates a layer for the messages and the sessions of `store`, with the name and the attributes
+    /// of the session's cookie. The cookie's value is not used. Without a `Max-Age`, the cookie ends
+    /// with the browser, and a session ends 14 days after its last change.
     pub fn new(store: impl MessageStore + 'static, cookie: Cookie<'static>) -> Self {
         let store: Arc<dyn MessageStore> = Arc::new(store);
         Self(Arc::new(Shared {
-            sessions: SessionLayer::shared(store.sessions(), cookie),
+            sessions: SessionLayer::from_arc(store.sessions(), cookie),
             deleter: Deleter::new(store.clone()),
             store,
             take_timeout: Duration::from_secs(2),
@@ -105,8 +105,8 @@ impl FlashLayer {
         }))
     }
 
-    /// Signs the cookie. The first secret signs, all of them verify. To replace a secret, put the new one
-    /// before it. Default: no secret. The cookie is then the bare id, and each invented id costs a
+    /// Signs the cookie. The first secret signs, all of them verify. To replace a secret, put the new
+    /// one before it. Default: no secret. The cookie is then the bare id, and each invented id costs a
     /// statement.
     pub fn with_secrets(mut self, secrets: impl Into<Vec<Key>>) -> Self {
         let shared = Arc::make_mut(&mut self.0);
@@ -149,8 +149,8 @@ impl FlashLayer {
         self
     }
 
-    /// Serves `app` until `stop` completes and all open requests have finished. Meanwhile it deletes expired
-    /// messages and sessions. At the end it deletes the messages that were shown last.
+    /// Serves `app` until `stop` completes and all open requests have finished. Meanwhile it deletes
+    /// expired messages and sessions. At the end it deletes the messages that were shown last.
     ///
     /// Its connections report when a page was written to the network, see [`FlashListener`].
     ///
@@ -167,8 +167,8 @@ impl FlashLayer {
             .await
     }
 
-    /// Runs your own server, and returns its output. Meanwhile it deletes expired messages and sessions. At
-    /// the end it deletes the messages that were shown last.
+    /// Runs your own server, and returns its output. Meanwhile it deletes expired messages and
+    /// sessions. At the end it deletes the messages that were shown last.
     ///
     /// ```no_run
     /// # async fn example(flash: flash_messages::FlashLayer, app: axum::Router) -> std::io::Result<()> {
@@ -286,8 +286,8 @@ where
 }
 
 impl FlashLayer {
-    /// Takes the waiting messages into `flash`, if the request shows messages. If the database fails, the
-    /// page has no messages.
+    /// Takes the waiting messages into `flash`, if the request shows messages. If the database fails,
+    /// the page has no messages.
     async fn take(&self, flash: &Flash) {
         let Inner {
             session,

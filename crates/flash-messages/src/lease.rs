@@ -12,8 +12,8 @@ use crate::{error::FlashError, message::Scope, request::MAX_IDS};
 /// The part of a message store that a lease needs.
 #[async_trait]
 pub trait LeaseStore: fmt::Debug + Send + Sync {
-    /// Makes leased messages wait again, with the same ids in the same order. A message stays as it is if
-    /// another page has leased it since.
+    /// Makes leased messages wait again, with the same ids in the same order. A message stays as it is
+    /// if another page has leased it since.
     ///
     /// # Errors
     /// The store can't be reached. Then the messages wait again when the lease runs out.
@@ -126,8 +126,8 @@ impl Lease {
             .collect()
     }
 
-    /// Keeps the messages leased. The browser notes in a later request that it has shown them; if it does
-    /// not, the lease runs out.
+    /// Keeps the messages leased. The browser notes in a later request that it has shown them; if it
+    /// does not, the lease runs out.
     pub(crate) fn leave_to_browser(mut self) {
         self.rows.clear();
     }

@@ -49,8 +49,8 @@ pub struct FlashListener<L>(L);
 pub type TunedTcpListener = TapIo<TcpListener, fn(&mut TcpStream)>;
 
 impl FlashListener<TunedTcpListener> {
-    /// Wraps a TCP listener. It sets `TCP_NODELAY` on its connections, and on Linux `TCP_NOTSENT_LOWAT` to
-    /// 16 KiB. Otherwise the kernel accepts some megabytes even if the client doesn't read them.
+    /// Wraps a TCP listener. It sets `TCP_NODELAY` on its connections, and on Linux `TCP_NOTSENT_LOWAT`
+    /// to 16 KiB. Otherwise the kernel accepts some megabytes even if the client doesn't read them.
     pub fn new(listener: TcpListener) -> Self {
         Self(listener.tap_io(set_options as fn(&mut TcpStream)))
     }
@@ -271,8 +271,8 @@ impl Drop for PartToken {
     }
 }
 
-/// Makes a router serve the connections of a [`FlashListener`]. Handlers may also extract [`ConnectInfo`]
-/// with the client's address. [`FlashListener`] has an example.
+/// Makes a router serve the connections of a [`FlashListener`]. Handlers may also extract
+/// [`ConnectInfo`] with the client's address. [`FlashListener`] has an example.
 pub fn with_connection(app: Router) -> MakeWithConnection {
     MakeWithConnection(app)
 }

@@ -79,8 +79,8 @@ impl MemoryStore {
         self
     }
 
-    /// Pushes a message without a request, for example from a job. Returns the message's id, or `None` if
-    /// it is below the minimum level.
+    /// Pushes a message without a request, for example from a job. Returns the message's id, or `None`
+    /// if it is below the minimum level.
     ///
     /// # Errors
     /// Those of [`Flash::push`](crate::Flash::push).

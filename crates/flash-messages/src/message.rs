@@ -148,7 +148,8 @@ impl FlashMessage {
         Self::new(Level::Error, text)
     }
 
-    /// Returns the scope and the id. They identify the message in a browser, so they are a key for `<For>`.
+    /// Returns the scope and the id. They identify the message in a browser, so they are a key for
+    /// `<For>`.
     pub fn identity(&self) -> (Scope, i64) {
         (self.scope, self.id)
     }
@@ -159,8 +160,8 @@ impl FlashMessage {
         self
     }
 
-    /// Sets the link: a path on this site, and the link's text. Default: none. A push fails if the target
-    /// leaves this site.
+    /// Sets the link: a path on this site, and the link's text. Default: none. A push fails if the
+    /// target leaves this site.
     pub fn link(mut self, href: impl Into<String>, text: impl Into<String>) -> Self {
         self.link = Some(Link {
             href: href.into(),

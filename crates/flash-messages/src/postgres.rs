@@ -99,7 +99,8 @@ impl FlashStore {
         self
     }
 
-    /// Sets the minimum level. A push below it is dropped without an error. Default: every level is stored.
+    /// Sets the minimum level. A push below it is dropped without an error. Default: every level is
+    /// stored.
     pub fn with_min_level(mut self, level: Level) -> Self {
         self.limits_mut().min_level = Some(level);
         self
@@ -111,8 +112,9 @@ impl FlashStore {
         self
     }
 
-    /// Sets the maximum number of waiting messages in a session. One more push deletes the oldest message
-    /// of the lowest level. Concurrent pushes can exceed the maximum by their number. Default: 50.
+    /// Sets the maximum number of waiting messages in a session. One more push deletes the oldest
+    /// message of the lowest level. Concurrent pushes can exceed the maximum by their number. Default:
+    /// 50.
     pub fn with_max_waiting(mut self, messages: u32) -> Self {
         self.limits_mut().max_waiting = messages;
         self
@@ -136,14 +138,14 @@ impl FlashStore {
         &mut Arc::make_mut(&mut Arc::make_mut(&mut self.0).rows).limits
     }
 
-    /// Returns the SQL that creates the tables of sessions and messages. Run it as a role that may create
-    /// tables if the app's role may not. It can run again.
+    /// Returns the SQL that creates the tables of sessions and messages. Run it as a role that may
+    /// create tables if the app's role may not. It can run again.
     pub fn schema(&self) -> String {
         self.0.sessions.schema() + &sql::schema(&self.0.table).sql()
     }
 
-    /// Creates the tables of sessions and messages if they are missing. Many instances may call it at once:
-    /// they take turns. If nothing is missing, it only reads.
+    /// Creates the tables of sessions and messages if they are missing. Many instances may call it at
+    /// once: they take turns. If nothing is missing, it only reads.
     ///
     /// # Errors
     /// - The database can't be reached.

@@ -19,9 +19,9 @@ use crate::{
     wire::{NOTED_HEADER, REDIRECT_HEADER, SHOWN_COOKIE},
 };
 
-/// Holds the leases of a request until its response has a body. If the request's future is dropped before
-/// that, the messages wait again. `Flash` can't do this in its own `Drop`: a background task may still
-/// hold a clone.
+/// Holds the leases of a request until its response has a body. If the request's future is dropped
+/// before that, the messages wait again. `Flash` can't do this in its own `Drop`: a background task may
+/// still hold a clone.
 pub(crate) struct RequestLeases {
     pub flash: Flash,
     pub deleter: Deleter,

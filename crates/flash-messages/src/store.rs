@@ -38,8 +38,8 @@ pub trait MessageStore: fmt::Debug + Send + Sync {
         leased: bool,
     ) -> Result<Option<Stored>, FlashError>;
 
-    /// Takes the messages of a session for a page. It leases the waiting messages, reads the sticky ones,
-    /// and deletes those that the browser has noted as shown.
+    /// Takes the messages of a session for a page. It leases the waiting messages, reads the sticky
+    /// ones, and deletes those that the browser has noted as shown.
     ///
     /// # Errors
     /// The store can't be reached.
@@ -58,8 +58,8 @@ pub trait MessageStore: fmt::Debug + Send + Sync {
     /// The store can't be reached.
     async fn delete_acknowledged(&self, messages: &[Acknowledged]) -> Result<(), FlashError>;
 
-    /// Deletes the `dismissed` messages of a session. Makes the `asked_back` messages wait again, which a
-    /// page has shown.
+    /// Deletes the `dismissed` messages of a session. Makes the `asked_back` messages wait again, which
+    /// a page has shown.
     ///
     /// # Errors
     /// The store can't be reached.

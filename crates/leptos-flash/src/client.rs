@@ -53,7 +53,8 @@ pub fn send_form(event: SubmitEvent) {
 }
 
 /// A client for server functions that push messages. If hydrated code calls such a function, the list
-/// shows the messages with its response, which may be `Ok`, `Err` or a redirect. It needs no other request.
+/// shows the messages with its response, which may be `Ok`, `Err` or a redirect. It needs no other
+/// request.
 ///
 /// ```
 /// use leptos::{prelude::*, server_fn::error::ServerFnError};

@@ -19,8 +19,8 @@ pub fn page_messages() -> Vec<FlashMessage> {
     platform::page_messages()
 }
 
-/// Returns a message as JSON, as [`page_messages`] reads it. It is empty in the browser: the HTML already
-/// has it.
+/// Returns a message as JSON, as [`page_messages`] reads it. It is empty in the browser: the HTML
+/// already has it.
 pub fn page_data(message: &FlashMessage) -> String {
     platform::page_data(message)
 }
@@ -34,8 +34,8 @@ pub fn page_ids(messages: &[FlashMessage]) -> String {
 /// A script for pages with islands. It notes the page's messages as shown before WASM has loaded. So a
 /// message is not shown twice if a visitor on a slow connection opens the next page at once.
 ///
-/// Put it at the start of the module script that loads your WASM. It reads the elements of [`page_data`].
-/// Fully hydrated apps don't need it: they note the messages when they hydrate.
+/// Put it at the start of the module script that loads your WASM. It reads the elements of
+/// [`page_data`]. Fully hydrated apps don't need it: they note the messages when they hydrate.
 pub const NOTE_SHOWN: &str = include_str!("note_shown.js");
 
 /// Provides the messages of a fully hydrated app, and returns them. Call it first in `App`, before any
@@ -60,16 +60,16 @@ pub fn use_flash() -> FlashMessages {
 impl FlashMessages {
     /// Creates the list of the page. It begins with the messages of the first HTML.
     ///
-    /// In the browser, [`FlashClient`](crate::FlashClient) and [`send_form`](crate::send_form) add messages
-    /// to it. It drops messages that this tab has shown before.
+    /// In the browser, [`FlashClient`](crate::FlashClient) and [`send_form`](crate::send_form) add
+    /// messages to it. It drops messages that this tab has shown before.
     pub fn new(initial: Vec<FlashMessage>) -> Self {
         let messages = Self::from_messages(initial);
         platform::attach(messages);
         messages
     }
 
-    /// Tells the crate that the page doesn't show the list. After that the next page shows the messages of
-    /// calls, and the browser itself sends the forms.
+    /// Tells the crate that the page doesn't show the list. After that the next page shows the messages
+    /// of calls, and the browser itself sends the forms.
     pub fn detach(&self) {
         platform::detach();
     }

@@ -60,11 +60,11 @@ impl SessionLayer {
     /// value is not used. Without a `Max-Age`, the cookie ends with the browser, and a session ends 14
     /// days after its last change.
     pub fn new(store: impl Sessions + 'static, cookie: Cookie<'static>) -> Self {
-        Self::shared(Arc::new(store), cookie)
+        Self::from_arc(Arc::new(store), cookie)
     }
 
     /// Creates a layer as [`new`](Self::new) does, for a store that is shared already.
-    pub fn shared(store: Arc<dyn Sessions>, cookie: Cookie<'static>) -> Self {
+    pub fn from_arc(store: Arc<dyn Sessions>, cookie: Cookie<'static>) -> Self {
         Self(Arc::new(Shared {
             store,
             cookie: SessionCookie {
@@ -74,8 +74,8 @@ impl SessionLayer {
         }))
     }
 
-    /// Signs the cookie. The first secret signs, all of them verify. To replace a secret, put the new one
-    /// before it. Default: no secret. The cookie is then the bare id, and each invented id costs a
+    /// Signs the cookie. The first secret signs, all of them verify. To replace a secret, put the new
+    /// one before it. Default: no secret. The cookie is then the bare id, and each invented id costs a
     /// statement.
     pub fn with_secrets(mut self, secrets: impl Into<Vec<Key>>) -> Self {
         Arc::make_mut(&mut self.0).cookie.secrets = secrets.into();

@@ -108,8 +108,9 @@ impl Visit {
 
     /// Changes one key of the session, and returns what `change` returns. The change is stored then.
     ///
-    /// If another request changes the session at the same time, this method reads the new value and calls
-    /// `change` again. So `change` should have no side effects. If it leaves `None`, the key is removed.
+    /// If another request changes the session at the same time, this method reads the new value and
+    /// calls `change` again. So `change` should have no side effects. If it leaves `None`, the key is
+    /// removed.
     ///
     /// ```
     /// # use pg_sessions::Visit;
@@ -263,7 +264,8 @@ impl Visit {
         }
     }
 
-    /// Returns whether the request's session id is no longer valid. Its cookie must not be written again.
+    /// Returns whether the request's session id is no longer valid. Its cookie must not be written
+    /// again.
     pub(crate) fn is_over(&self) -> bool {
         matches!(self.state().outcome, Outcome::Ended | Outcome::Conflict)
     }

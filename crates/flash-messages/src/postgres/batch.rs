@@ -18,8 +18,8 @@ pub trait Query: Clone + Send + Sync + 'static {
     type Request: Send + Sync + 'static;
     type Reply: Send + 'static;
 
-    /// Runs the statement. Returns the replies, in the order of the requests. If `again`, an earlier attempt
-    /// on another connection may have had its effects already.
+    /// Runs the statement. Returns the replies, in the order of the requests. If `again`, an earlier
+    /// attempt on another connection may have had its effects already.
     fn run(
         &self,
         connection: &mut PgConnection,
@@ -68,8 +68,8 @@ struct Waiting<S: Query> {
 type Answer<S> = Result<<S as Query>::Reply, Arc<sqlx::Error>>;
 
 impl<S: Query> Batcher<S> {
-    /// Runs `statement` for this request and for all that wait, and returns the reply to this one. A running
-    /// statement continues if this future is dropped.
+    /// Runs `statement` for this request and for all that wait, and returns the reply to this one. A
+    /// running statement continues if this future is dropped.
     ///
     /// # Errors
     /// - The statement fails.
@@ -211,7 +211,8 @@ impl<S: Query> Drop for Worker<S> {
 }
 
 /// Runs a statement on the `kept` connection, and keeps it for the next statement. If the connection
-/// turns out to be broken, another one replaces it once. Returns the answers, in the order of the requests.
+/// turns out to be broken, another one replaces it once. Returns the answers, in the order of the
+/// requests.
 async fn execute<S: Query>(
     statement: &S,
     database: &Database,

@@ -26,8 +26,8 @@ pub struct Sql {
     pub delete_expired: String,
 }
 
-/// Returns the schema of the table `flash`. A lease is a HOT update, for two reasons: no index has the
-/// columns `leased_until` and `takes`, and each page of the table keeps 20 % free.
+/// Returns the schema of the table `flash`. A lease is a HOT update: no index has the columns
+/// `leased_until` and `takes`, and each page of the table keeps 20 % free.
 pub fn schema(flash: &Table) -> Schema {
     Schema {
         table: flash.clone(),

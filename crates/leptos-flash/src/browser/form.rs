@@ -48,8 +48,8 @@ pub fn send_form(event: SubmitEvent) {
     });
 }
 
-/// Selects the forms that `send_form` can send. It reads attributes, because a field named `action` hides
-/// the property of the form.
+/// Selects the forms that `send_form` can send. It reads attributes, because a field named `action`
+/// hides the property of the form.
 const PLAIN_FORM: &str = "[method=post i]:not(:has([type=file]))\
     :is(:not([enctype]), [enctype='application/x-www-form-urlencoded' i])\
     :is(:not([target]), [target=''], [target=_self i])";

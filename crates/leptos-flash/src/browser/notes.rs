@@ -1,4 +1,5 @@
-//! Notes which messages the browser has shown: in a cookie for the server, in the session storage for the tab.
+//! Notes which messages the browser has shown: in a cookie for the server, in the session storage for
+//! the tab.
 //!
 //! `note_shown.js` writes the same cookie for a page with islands, before WASM has loaded.
 
