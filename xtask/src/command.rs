@@ -3,7 +3,8 @@
 use std::{
     env,
     ffi::OsString,
-    os::unix::process::CommandExt,
+    fs,
+    os::unix::{fs::MetadataExt, process::CommandExt},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicBool, Ordering},
@@ -60,11 +61,13 @@ pub fn find(programs: &[&str]) -> Option<PathBuf> {
     let mut folders = path();
     // Debian keeps servers there, and only root has it on the PATH.
     folders.push("/usr/sbin".into());
-    let programs = programs.iter().flat_map(|program| {
-        let paths = folders.iter().map(|folder| folder.join(program));
-        paths.collect::<Vec<_>>()
-    });
-    programs.into_iter().find(|program| program.is_file())
+    let folders = &folders;
+    let mut paths = (programs.iter())
+        .flat_map(|program| folders.iter().map(move |folder| folder.join(program)));
+    let is_program = |path: &PathBuf| {
+        fs::metadata(path).is_ok_and(|file| file.is_file() && file.mode() & 0o111 != 0)
+    };
+    paths.find(is_program)
 }
 
 pub fn exists(program: &str) -> bool {

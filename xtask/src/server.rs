@@ -20,6 +20,10 @@ pub struct Server {
 impl Server {
     /// Starts a program of the workspace, and waits until it listens.
     pub fn start(program: &str, database_url: &str) -> Result<Self> {
+        ensure!(
+            root().join(program).exists(),
+            "{program} is missing: `cargo xtask test build` builds it"
+        );
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let mut group = Group::spawn(
             Command::new(root().join(program))

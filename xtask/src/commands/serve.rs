@@ -43,6 +43,8 @@ pub fn serve() -> Result<()> {
 /// Compiles both halves of the app as `cargo leptos watch` (0.3.10) does, which then finds them.
 fn compile() -> Result<()> {
     let sh = shell()?;
+    // Baked into leptos, which would be compiled again without it.
+    sh.set_var("LEPTOS_WATCH", "true");
     let server = ["--package=race-bib", "--bin=race-bib", "--features=ssr"];
     run(cmd!(sh, "cargo build --no-default-features {server...}"))?;
     let front = [

@@ -1,6 +1,6 @@
 //! Tools written in Rust: from the project's own release archive, else compiled.
 
-use std::{env, fs};
+use std::{env, fs, path::Path};
 
 use anyhow::{Context, Result, ensure};
 use xshell::cmd;
@@ -71,7 +71,8 @@ fn wasm_bindgen() -> Result<String> {
 
 fn install(name: &str, version: &str) -> Result<()> {
     if let Some((hash, address)) = archive(ARCHIVES, name, version) {
-        match unpack(name, hash, address) {
+        let bin = cargo_bin().context("neither HOME nor CARGO_HOME is set")?;
+        match unpack(name, hash, address, &bin) {
             Ok(()) => return Ok(()),
             Err(error) => println!("{name} is compiled: {error:#}"),
         }
@@ -90,8 +91,8 @@ fn archive<'a>(archives: &'a str, name: &str, version: &str) -> Option<(&'a str,
         .find(|(_, address)| wanted.iter().all(|part| address.contains(part)))
 }
 
-/// Downloads an archive, checks it and copies the program that it holds to cargo's others.
-fn unpack(name: &str, hash: &str, address: &str) -> Result<()> {
+/// Downloads an archive, checks it and copies the program that it holds into the folder `bin`.
+fn unpack(name: &str, hash: &str, address: &str, bin: &Path) -> Result<()> {
     let sh = shell()?;
     let folder = sh.create_dir("target/tools")?;
     let file = folder.join(format!("{name}.tar.gz"));
@@ -106,8 +107,7 @@ fn unpack(name: &str, hash: &str, address: &str) -> Result<()> {
         "{address} is not the archive that we know: its SHA-256 is {found}"
     );
     run(cmd!(sh, "tar -xzf {file} -C {folder} --strip-components=1"))?;
-    let bin = cargo_bin().context("neither HOME nor CARGO_HOME is set")?;
-    sh.create_dir(&bin)?;
+    sh.create_dir(bin)?;
     let program = folder.join(name);
     run(cmd!(sh, "install -m 755 {program} {bin}"))
 }
@@ -142,17 +142,40 @@ mod tests {
         Ok(())
     }
 
+    /// Packs a program as the projects do. Returns the archive's address and its SHA-256.
+    fn pack(name: &str) -> Result<(String, String)> {
+        let sh = shell()?;
+        let folder = sh.create_dir("target/tools/tests")?;
+        sh.change_dir(&folder);
+        sh.write_file(format!("{name}-x86_64/{name}"), "a program")?;
+        run(cmd!(sh, "tar -czf {name}.tar.gz {name}-x86_64"))?;
+        let sum = read(cmd!(sh, "sha256sum {name}.tar.gz")).context("sha256sum")?;
+        let (hash, file) = sum.split_once("  ").context("sha256sum prints two words")?;
+        Ok((
+            format!("file://{}/{file}", folder.display()),
+            hash.to_owned(),
+        ))
+    }
+
+    #[test]
+    fn the_program_of_an_archive_with_the_known_hash_is_installed() -> Result<()> {
+        let bin = root().join("target/tools/tests/bin");
+        let (address, hash) = pack("cargo-known")?;
+        unpack("cargo-known", &hash, &address, &bin)?;
+        assert_eq!(fs::read_to_string(bin.join("cargo-known"))?, "a program");
+        Ok(())
+    }
+
     #[test]
     fn an_archive_with_another_hash_is_not_unpacked() -> Result<()> {
-        let file = root().join("target/another.tar.gz");
-        fs::create_dir_all(root().join("target"))?;
-        fs::write(&file, "not the archive")?;
-        let address = format!("file://{}", file.display());
-        let error = unpack("cargo-nothing", &"0".repeat(64), &address).expect_err("unpacked");
+        let bin = root().join("target/tools/tests/bin");
+        let (address, _) = pack("cargo-other")?;
+        let error = unpack("cargo-other", &"0".repeat(64), &address, &bin).expect_err("unpacked");
         assert!(
             error.to_string().contains("not the archive that we know"),
             "{error:#}"
         );
+        assert!(!bin.join("cargo-other").exists());
         Ok(())
     }
 }

@@ -17,7 +17,7 @@ use std::{
 
 use anyhow::{Error, Result, anyhow};
 
-use crate::steps::elapsed;
+use crate::{command::stopped, steps::elapsed};
 
 pub use browsers::{CHROMIUM, FIREFOX};
 pub use cargo_tools::{CARGO_DENY, CARGO_FUZZ, CARGO_LEPTOS, CARGO_MACHETE, WASM_BINDGEN};
@@ -55,7 +55,7 @@ pub struct Failure {
 /// # Errors
 /// Something can't be installed. The error says what, why and its cure.
 pub fn install(needs: &[Need], meanwhile: impl FnOnce() -> Result<()>) -> Result<()> {
-    let failures = try_to_install(needs, meanwhile);
+    let failures = install_lanes(needs, meanwhile, OnFailure::Stop);
     if failures.is_empty() {
         return Ok(());
     }
@@ -65,10 +65,25 @@ pub fn install(needs: &[Need], meanwhile: impl FnOnce() -> Result<()>) -> Result
     Err(anyhow!(reasons.collect::<Vec<_>>().join("\n\n")))
 }
 
-/// Installs all that is missing and can be had. Runs `meanwhile`, a compilation that is due afterwards,
-/// while tools are compiled: two of them use the cores better than one after the other.
-/// Returns what can't be had.
+/// Installs all that is missing and can be had. Returns what can't.
 pub fn try_to_install(needs: &[Need], meanwhile: impl FnOnce() -> Result<()>) -> Vec<Failure> {
+    install_lanes(needs, meanwhile, OnFailure::GoOn)
+}
+
+#[derive(PartialEq, Eq)]
+enum OnFailure {
+    GoOn,
+    /// Before minutes of compilation that would help nothing.
+    Stop,
+}
+
+/// Runs `meanwhile`, a compilation that is due afterwards, while tools are compiled: two at a time use
+/// the cores better than one after the other.
+fn install_lanes(
+    needs: &[Need],
+    meanwhile: impl FnOnce() -> Result<()>,
+    on_failure: OnFailure,
+) -> Vec<Failure> {
     let mut missing: Vec<Need> = Vec::new();
     for need in needs {
         if !missing.iter().any(|other| other.name == need.name) && !(need.is_there)() {
@@ -78,6 +93,7 @@ pub fn try_to_install(needs: &[Need], meanwhile: impl FnOnce() -> Result<()>) ->
     let started = AtomicUsize::new(0);
     let lane = |lane| -> Vec<Failure> {
         let needs = missing.iter().filter(|need| need.lane == lane);
+        let needs = needs.take_while(|_| !stopped());
         let install = |need: &Need| {
             let number = 1 + started.fetch_add(1, Ordering::Relaxed);
             let step = format!("setup {number} of {}", missing.len());
@@ -91,17 +107,21 @@ pub fn try_to_install(needs: &[Need], meanwhile: impl FnOnce() -> Result<()>) ->
     thread::scope(|scope| {
         let downloads = scope.spawn(|| lane(Lane::Download));
         let mut failures = lane(Lane::Toolchain);
-        let compilations = scope.spawn(|| lane(Lane::Compile));
-        let compiles = missing.iter().any(|need| need.lane == Lane::Compile);
-        if compiles && failures.is_empty() {
-            // An error shows again in the step that this prepares.
-            _ = meanwhile();
+        if failures.is_empty() || on_failure == OnFailure::GoOn {
+            let compilations = scope.spawn(|| lane(Lane::Compile));
+            if missing.iter().any(|need| need.lane == Lane::Compile) {
+                // An error shows again in the step that this prepares.
+                _ = meanwhile();
+            }
+            failures.extend(joined(compilations));
         }
-        for lane in [compilations, downloads] {
-            failures.extend(lane.join().unwrap_or_else(|panic| resume_unwind(panic)));
-        }
+        failures.extend(joined(downloads));
         failures
     })
+}
+
+fn joined<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| resume_unwind(panic))
 }
 
 impl Need {
@@ -114,7 +134,7 @@ impl Need {
                 Ok(())
             }
             Err(reason) => {
-                println!("✗ {step}: {}, {}", self.name, elapsed(start));
+                println!("✗ {step}: {}: {reason:#}", self.name);
                 Err(reason.context(format!("✗ {}", self.name)))
             }
         }

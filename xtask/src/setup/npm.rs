@@ -33,10 +33,13 @@ pub fn install(folder: &Path) -> Result<()> {
     );
     let sh = shell()?;
     sh.change_dir(folder);
-    run(cmd!(
-        sh,
-        "npm ci --no-audit --no-fund --loglevel=error --ignore-scripts"
-    ))?;
+    let quiet = [
+        "--no-audit",
+        "--no-fund",
+        "--no-update-notifier",
+        "--loglevel=error",
+    ];
+    run(cmd!(sh, "npm ci --ignore-scripts {quiet...}"))?;
     fs::copy(folder.join("package-lock.json"), folder.join(INSTALLED)).context(INSTALLED)?;
     Ok(())
 }
