@@ -202,8 +202,7 @@ fn firefox() -> Result<()> {
     let app = Server::start("target/release/race-bib", &database.url)?;
     let sh = shell()?;
     sh.change_dir(root().join("end2end"));
-    let firefox =
-        browsers::firefox().context("firefox-esr was installed but is not on the PATH")?;
+    let firefox = browsers::firefox().context("Firefox is missing")?;
     let options = ["--test-reporter=spec", "--test-timeout=60000"];
     run(cmd!(sh, "node --test {options...} firefox.mjs")
         .env("BASE_URL", &app.url)

@@ -45,6 +45,7 @@ fn install_chromium() -> Result<()> {
     let sh = shell()?;
     sh.change_dir(root().join("end2end"));
     let own = cmd!(sh, "npx --no-install playwright install chromium")
+        .env("NPM_CONFIG_UPDATE_NOTIFIER", "false")
         .env("PLAYWRIGHT_DOWNLOAD_CONNECTION_TIMEOUT", "10000");
     run(own)
         .or_else(|_| apt::install(&["chromium"]))

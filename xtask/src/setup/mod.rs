@@ -15,7 +15,7 @@ use std::{
     time::Instant,
 };
 
-use anyhow::{Error, Result, anyhow};
+use anyhow::{Error, Result, anyhow, ensure};
 
 use crate::{command::stopped, steps::elapsed};
 
@@ -128,7 +128,11 @@ impl Need {
     fn install_as(&self, step: &str) -> Result<()> {
         println!("\n▸ {step}: {}, usually {}", self.name, self.usual);
         let start = Instant::now();
-        match (self.install)() {
+        let find = |()| {
+            ensure!((self.is_there)(), "it was installed, but is not found");
+            Ok(())
+        };
+        match (self.install)().and_then(find) {
             Ok(()) => {
                 println!("✓ {step}: {}, {}", self.name, elapsed(start));
                 Ok(())
