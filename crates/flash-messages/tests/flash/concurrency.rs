@@ -1,5 +1,6 @@
 //! Many requests at once, on one instance and on two.
 
+use flash_messages::{FlashMessage, FlashStore, PostgresSessionStore, SessionKey};
 use futures::{StreamExt, TryStreamExt, stream};
 use sqlx::Executor;
 
@@ -94,6 +95,49 @@ async fn a_push_that_waits_for_a_lock_does_not_hold_up_the_others() -> Result {
     assert!(!waiting.is_finished());
     lock.rollback().await?;
     assert_eq!(waiting.await??.page("/page").await?, ["second"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn of_pushes_with_one_key_that_share_a_statement_one_message_stays() -> Result {
+    let server = Server::start().await?;
+    let visitor = Visitor::new(&server);
+    visitor.push("begins the session").await?;
+    visitor.page("/page").await?;
+    let paths: Vec<_> = (0..10).map(|number| format!("/keyed/{number}")).collect();
+    let pushes = futures::future::try_join_all(paths.iter().map(|path| visitor.post(path)));
+    for answer in server.held_up(pushes).await? {
+        assert_eq!(answer.status(), 200);
+    }
+    assert_eq!(visitor.page("/page").await?.len(), 1);
+    Ok(())
+}
+
+/// Each statement locks the rows that it replaces in the order of their keys.
+#[tokio::test]
+async fn pushes_with_two_keys_in_any_order_never_wait_for_each_other() -> Result {
+    let server = Server::start().await?;
+    let visitor = Visitor::new(&server);
+    let key: SessionKey = visitor.get_with("/key", &[]).await?.json().await?;
+    // Another instance: its pushes go in other statements.
+    let other = FlashStore::new(PostgresSessionStore::new(server.pool.clone()));
+    let push = |store: FlashStore, name: &'static str| async move {
+        store.push(key, FlashMessage::info(name).key(name)).await
+    };
+    for _ in 0..200 {
+        futures::try_join!(
+            push(server.store.clone(), "a"),
+            push(server.store.clone(), "b"),
+            push(other.clone(), "b"),
+            push(other.clone(), "a"),
+        )?;
+    }
+    let deadlocks: i64 = sqlx::query_scalar(
+        "select deadlocks from pg_stat_database where datname = current_database()",
+    )
+    .fetch_one(&server.pool)
+    .await?;
+    assert_eq!(deadlocks, 0);
     Ok(())
 }
 

@@ -71,7 +71,8 @@ stored as (
     from new
     where coalesce((select number from surplus where surplus.position = new.position), 0)
         = (select count(*) from leaving where leaving.position = new.position)
-    order by flash_key, position
+    -- Rows that are replaced are locked in this order too.
+    order by flash_key, key nulls first, position
     -- A message replaces the one with its key, and is as new as any other.
     on conflict (flash_key, key) where key is not null do update set
         id = excluded.id, level = excluded.level, rank = excluded.rank, text = excluded.text,
