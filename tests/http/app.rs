@@ -1,25 +1,27 @@
-//! A visitor of the app.
+//! The app on a fresh database, and its visitor.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, ops::Deref};
 
 use race_bib::{application::Application, config::Config, router::AppState};
-use reqwest::{Client, Response, redirect::Policy};
 use sqlx::PgPool;
+use test_support::Database;
 
-pub type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
+pub use test_support::{PUSH, Result, Visitor};
 
-/// A browser without JavaScript, and the app on a port of its own.
-pub struct Visitor {
-    pub client: Client,
-    pub base: String,
+/// A visitor of an app that listens on a port of its own.
+pub struct App {
+    visitor: Visitor,
+    pub pool: PgPool,
+    _database: Database,
 }
 
-impl Visitor {
-    pub async fn start(pool: PgPool) -> Result<Self> {
-        Self::start_with(pool, &[]).await
+impl App {
+    pub async fn start() -> Result<Self> {
+        Self::start_with(&[]).await
     }
 
-    pub async fn start_with(pool: PgPool, more: &[(&'static str, &str)]) -> Result<Self> {
+    /// Starts the app with further variables.
+    pub async fn start_with(more: &[(&'static str, &str)]) -> Result<Self> {
         let more = more
             .iter()
             .map(|(name, value)| (*name, (*value).to_owned()));
@@ -31,31 +33,27 @@ impl Visitor {
         let variables: Vec<_> = more.chain(usual).collect();
         let variable = |name: &str| Some(variables.iter().find(|(key, _)| *key == name)?.1.clone());
         let config = Config::from_variables(variable)?;
-        let app = Application::build_with(config, pool, panicking());
+        let database = Database::create().await?;
+        let pool = database.connect().await?;
+        let app = Application::build_with(config, pool.clone(), panicking());
         app.migrate().await?;
         let app = (app.router).into_make_service_with_connect_info::<SocketAddr>();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-        let base = format!("http://{}", listener.local_addr()?);
+        let visitor = Visitor::new(listener.local_addr()?);
         tokio::spawn(axum::serve(listener, app).into_future());
-        let client = Client::builder()
-            .cookie_store(true)
-            .redirect(Policy::none())
-            .build()?;
-        Ok(Self { client, base })
+        Ok(Self {
+            visitor,
+            pool,
+            _database: database,
+        })
     }
+}
 
-    pub async fn page(&self, path: &str) -> Result<Response> {
-        let request = self.client.get(format!("{}{path}", self.base));
-        Ok(request.header("accept", "text/html").send().await?)
-    }
+impl Deref for App {
+    type Target = Visitor;
 
-    pub async fn push(&self, form: &[(&str, &str)]) -> Result<Response> {
-        let request = self.client.post(format!("{}/api/push_message", self.base));
-        Ok(request
-            .header("accept", "text/html")
-            .form(form)
-            .send()
-            .await?)
+    fn deref(&self) -> &Visitor {
+        &self.visitor
     }
 }
 
