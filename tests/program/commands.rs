@@ -6,7 +6,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::app::{App, Result, folder};
+use tempfile::tempdir;
+
+use crate::app::{self, Result, Visitor};
 
 /// Runs the program to its end. One that serves instead of ending is killed after 10 seconds.
 fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Output> {
@@ -115,24 +117,20 @@ fn a_program_without_its_site_says_what_to_copy() -> Result {
 
 #[tokio::test]
 async fn a_program_finds_the_files_of_its_site_without_the_hash_file() -> Result {
-    let site = folder();
-    fs::create_dir_all(site.join("pkg"))?;
+    let site = tempdir()?;
+    fs::create_dir(site.path().join("pkg"))?;
     for name in ["race-bib.a.css", "race-bib.b.js", "race-bib.c.wasm"] {
-        fs::write(site.join("pkg").join(name), name)?;
+        fs::write(site.path().join("pkg").join(name), name)?;
     }
-    let root = site.display().to_string();
+    let root = site.path().display().to_string();
     let hashed = [("LEPTOS_HASH_FILES", "true"), ("LEPTOS_SITE_ROOT", &*root)];
-    let app = App::start(NO_DATABASE, &hashed).await?;
-    let page = reqwest::get(format!("{}/messages", app.base))
-        .await?
-        .text()
-        .await?;
+    let app = app::start(NO_DATABASE, &hashed).await?;
+    let visitor = Visitor::new(app.address);
+    let page = visitor.page("/messages").await?;
     for name in ["race-bib.a.css", "race-bib.b.js", "race-bib.c.wasm"] {
         let path = format!("/pkg/{name}");
         assert!(page.contains(&path), "{path} in {page}");
-        let file = reqwest::get(format!("{}{path}", app.base)).await?;
-        assert_eq!(file.text().await?, name);
+        assert_eq!(visitor.page(&path).await?, name);
     }
-    fs::remove_dir_all(site)?;
     Ok(())
 }
