@@ -80,7 +80,7 @@ impl Drop for Program {
     }
 }
 
-/// An address on this machine with a port that nothing listens on.
+/// Returns an address of this machine that nothing listens on.
 pub async fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind("127.0.0.1:0").await?.local_addr()?)
 }

@@ -11,7 +11,7 @@ use reqwest::{
 
 use crate::Result;
 
-/// The header by which a server knows a page load.
+/// The header `Accept` of a page load.
 pub const HTML: (&str, &str) = ("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
 
 /// Where race-bib's form pushes a message.
