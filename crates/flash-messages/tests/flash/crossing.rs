@@ -5,20 +5,19 @@ use std::time::Duration;
 
 use flash_messages::{FlashMessage, FlashStore};
 
-use crate::support::{HTML, Place, Result, Server, Visitor, database, note};
+use crate::support::{HTML, Place, Result, Server, Visitor, call, note, session_cookie};
 
 on_each_store!(a_call_brings_its_messages_in_a_header_whether_it_works_or_fails);
 /// Scenarios 9 and 24.
 async fn a_call_brings_its_messages_in_a_header_whether_it_works_or_fails(place: Place) -> Result {
     let server = Server::start_in(place).await?;
-    let visitor = Visitor::new(&server);
+    let visitor = Visitor::new(server.address);
     for status in ["200", "500"] {
-        let response = visitor
-            .call(&format!("status={status}&text=Ziel%20%F0%9F%8F%81"), "app")
-            .await?;
+        let query = format!("status={status}&text=Ziel%20%F0%9F%8F%81");
+        let response = call(&visitor, &query, "app").await?;
         assert_eq!(messages(&response)?[0].text, "Ziel 🏁", "{status}");
         assert!(
-            visitor.page("/page").await?.is_empty(),
+            visitor.messages("/page").await?.is_empty(),
             "leased for the caller"
         );
     }
@@ -30,10 +29,10 @@ async fn what_the_browser_says_it_has_shown_is_deleted_with_its_next_request(
     place: Place,
 ) -> Result {
     let server = Server::start_in(place).await?;
-    let visitor = Visitor::new(&server);
-    let session = visitor.cookie().await?;
-    visitor.page("/page").await?;
-    let response = visitor.call("text=hello", "app").await?;
+    let visitor = Visitor::new(server.address);
+    let session = session_cookie(&visitor).await?;
+    visitor.messages("/page").await?;
+    let response = call(&visitor, "text=hello", "app").await?;
     assert_eq!(messages(&response)?.len(), 1);
     server.flash.flush().await;
     assert_eq!(server.stored().await?, 1);
@@ -55,17 +54,17 @@ async fn what_the_browser_says_it_has_shown_is_deleted_with_its_next_request(
 on_each_store!(one_visitor_can_not_delete_the_messages_of_another);
 async fn one_visitor_can_not_delete_the_messages_of_another(place: Place) -> Result {
     let server = Server::start_in(place).await?;
-    let (one, two) = (Visitor::new(&server), Visitor::new(&server));
+    let (one, two) = (Visitor::new(server.address), Visitor::new(server.address));
     one.push("for one").await?;
     let note = note(&server).await?;
-    let session = two.cookie().await?;
+    let session = session_cookie(&two).await?;
     let cookies = format!("{session}; {note}");
     two.request(reqwest::Method::GET, "/silent")
         .header("cookie", cookies)
         .header(HTML.0, HTML.1)
         .send()
         .await?;
-    assert_eq!(one.page("/page").await?, ["for one"]);
+    assert_eq!(one.messages("/page").await?, ["for one"]);
     Ok(())
 }
 
@@ -73,14 +72,14 @@ async fn one_visitor_can_not_delete_the_messages_of_another(place: Place) -> Res
 #[tokio::test]
 async fn a_response_that_got_lost_is_made_up_for_by_a_later_page() -> Result {
     let lease = |store: FlashStore| store.with_lease(Duration::from_secs(1));
-    let server = Server::start_with(&database().await?, lease).await?;
-    let visitor = Visitor::new(&server);
+    let server = Server::start_with(lease).await?;
+    let visitor = Visitor::new(server.address);
     visitor.push("0").await?;
-    visitor.page("/page").await?;
-    drop(visitor.call("text=hello", "app").await?);
-    assert!(visitor.page("/page").await?.is_empty());
+    visitor.messages("/page").await?;
+    drop(call(&visitor, "text=hello", "app").await?);
+    assert!(visitor.messages("/page").await?.is_empty());
     tokio::time::sleep(Duration::from_millis(1100)).await;
-    assert_eq!(visitor.page("/page").await?, ["hello"]);
+    assert_eq!(visitor.messages("/page").await?, ["hello"]);
     Ok(())
 }
 
@@ -89,18 +88,18 @@ async fn a_redirect_in_an_app_with_islands_leaves_the_message_to_the_next_page(
     place: Place,
 ) -> Result {
     let server = Server::start_in(place).await?;
-    let visitor = Visitor::new(&server);
-    let response = visitor.call("redirect=/page&text=hello", "islands").await?;
+    let visitor = Visitor::new(server.address);
+    let response = call(&visitor, "redirect=/page&text=hello", "islands").await?;
     assert!(!response.headers().contains_key("x-flash"));
-    assert_eq!(visitor.page("/page").await?, ["hello"]);
+    assert_eq!(visitor.messages("/page").await?, ["hello"]);
     Ok(())
 }
 
 on_each_store!(a_redirect_in_a_hydrated_app_carries_the_message);
 async fn a_redirect_in_a_hydrated_app_carries_the_message(place: Place) -> Result {
     let server = Server::start_in(place).await?;
-    let visitor = Visitor::new(&server);
-    let response = visitor.call("redirect=/page&text=hello", "app").await?;
+    let visitor = Visitor::new(server.address);
+    let response = call(&visitor, "redirect=/page&text=hello", "app").await?;
     assert_eq!(messages(&response)?[0].text, "hello");
     Ok(())
 }
@@ -108,11 +107,9 @@ async fn a_redirect_in_a_hydrated_app_carries_the_message(place: Place) -> Resul
 on_each_store!(what_does_not_fit_into_the_header_is_fetched_once);
 async fn what_does_not_fit_into_the_header_is_fetched_once(place: Place) -> Result {
     let server = Server::start_in(place).await?;
-    let visitor = Visitor::new(&server);
+    let visitor = Visitor::new(server.address);
     let text = "x".repeat(700);
-    let response = visitor
-        .call(&format!("times=10&text={text}"), "app")
-        .await?;
+    let response = call(&visitor, &format!("times=10&text={text}"), "app").await?;
     assert_eq!(response.headers()["x-flash-more"], "1");
     let crossed = messages(&response)?;
     let rest: Vec<FlashMessage> = visitor
@@ -131,7 +128,7 @@ async fn what_does_not_fit_into_the_header_is_fetched_once(place: Place) -> Resu
         "{} crossed",
         crossed.len()
     );
-    assert!(visitor.page("/page").await?.is_empty());
+    assert!(visitor.messages("/page").await?.is_empty());
     Ok(())
 }
 
@@ -140,9 +137,9 @@ async fn a_call_whose_connection_ends_before_the_answer_gives_its_messages_back(
     place: Place,
 ) -> Result {
     let server = Server::start_in(place).await?;
-    let visitor = Visitor::new(&server);
+    let visitor = Visitor::new(server.address);
     visitor.push("0").await?;
-    visitor.page("/page").await?;
+    visitor.messages("/page").await?;
     let slow = visitor
         .request(reqwest::Method::POST, "/slow-call")
         .header("x-flash", "app")
@@ -153,7 +150,7 @@ async fn a_call_whose_connection_ends_before_the_answer_gives_its_messages_back(
             .is_err()
     );
     tokio::time::sleep(Duration::from_millis(100)).await;
-    assert_eq!(visitor.page("/page").await?, ["slow"]);
+    assert_eq!(visitor.messages("/page").await?, ["slow"]);
     Ok(())
 }
 
