@@ -142,6 +142,7 @@ async fn a_name_that_is_refused_stays_in_the_form(pool: PgPool) -> Result {
 async fn a_form_that_is_refused_before_it_is_looked_at_keeps_what_was_typed(
     pool: PgPool,
 ) -> Result {
+    let limit = [("POST_BURST", "1")];
     let visitor = Visitor::start_with(pool.clone(), &limit).await?;
     let from_elsewhere = post(&visitor, "push_message").header("sec-fetch-site", "cross-site");
     let refused = from_elsewhere.form(&TYPED).send().await?;
@@ -249,6 +250,7 @@ async fn what_was_typed_is_text_on_the_refused_page(pool: PgPool) -> Result {
 
 #[sqlx::test(migrations = false)]
 async fn a_script_gets_json_for_a_refused_form(pool: PgPool) -> Result {
+    let limit = [("POST_BURST", "2")];
     let visitor = Visitor::start_with(pool, &limit).await?;
     let json = "application/json";
     let path = format!("{}/api/push_message", visitor.base);

@@ -107,6 +107,7 @@ async fn the_scripts_of_a_page_have_the_nonce_of_its_policy_and_no_other_page_ha
 
 #[sqlx::test(migrations = false)]
 async fn posts_over_the_limit_wait_and_pages_don_t(pool: PgPool) -> Result {
+    let limit = [("POST_BURST", "3")];
     let visitor = Visitor::start_with(pool, &limit).await?;
     let message = [("level", "info"), ("text", "kept")];
     for _ in 0..3 {
