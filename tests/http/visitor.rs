@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use race_bib::{application::Application, config::Config, router::AppState};
+use race_bib::{application::Application, config::Config, state::AppState};
 use reqwest::{Client, Response, redirect::Policy};
 use sqlx::PgPool;
 
