@@ -8,17 +8,19 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use leptos::{nonce::Nonce, prelude::*, server_fn::error::SERVER_FN_ERROR_HEADER};
+use leptos::{prelude::*, server_fn::error::SERVER_FN_ERROR_HEADER};
 
 use crate::{
     app::shell,
     error::AppError,
-    forms::{
-        FormState, FormTarget,
-        server::{MAX_BODY, SentForm},
+    hydration::without_resources,
+    pages::forms::form_at,
+    state::AppState,
+    web::{
+        forms::{FormState, MAX_BODY, SentForm},
+        limits::{PostLimit, are_too_large},
+        origin::{is_safe, is_same_origin},
     },
-    protection::{PostLimit, refusal_of},
-    router::AppState,
 };
 
 /// Answers a request within the time limit, and gives each refusal and failure its page, with the
@@ -27,17 +29,15 @@ use crate::{
 ///
 /// The form is read here, so that it is there whatever refuses it.
 pub async fn explain_refusals(
-    State((state, limit)): State<(AppState, PostLimit)>,
+    State(state): State<AppState>,
     request: Request,
     next: Next,
 ) -> Response {
     let asked = request.uri().clone();
-    let nonce = request.extensions().get::<Nonce>().cloned();
     let by_hydrated_code = is_by_hydrated_code(request.headers());
-    let target =
-        FormTarget::at(asked.path()).filter(|target| target.has_fields() && is_form(&request));
+    let target = form_at(asked.path()).filter(|target| target.has_fields() && is_form(&request));
     let mut form = SentForm::default();
-    let answering = answer(&limit, &mut form, request, next);
+    let answering = answer(&state.post_limit, &mut form, request, next);
     let response = tokio::time::timeout(state.config.request_timeout, answering)
         .await
         .unwrap_or_else(|_| AppError::TooSlow.into_response());
@@ -49,10 +49,10 @@ pub async fn explain_refusals(
     } else if let Some(target) = target {
         let form = FormState::refused(target, form.typed(target), error);
         let context = move || provide_context(form.clone());
-        page(state, target.page, nonce, context).await
+        page(state, target.page, context).await
     } else {
         let context = move || provide_context(error.clone());
-        page(state, asked.path(), nonce, context).await
+        page(state, asked.path(), context).await
     };
     let (refusal, _) = response.into_parts();
     let (mut answer, body) = explanation.into_parts();
@@ -84,7 +84,24 @@ async fn answer(limit: &PostLimit, form: &mut SentForm, request: Request, next: 
     }
 }
 
-/// Returns why a request was refused or failed; that of a router's own answer has no words yet.
+/// Returns the refusal of a request that must not get in: one with headers that no browser sends, and
+/// of those that change something one from another site or over the limit of its client address.
+fn refusal_of(request: &Request, limit: &PostLimit) -> Option<Response> {
+    if are_too_large(request.headers()) {
+        return Some(AppError::Headers.into_response());
+    }
+    if is_safe(request.method()) {
+        return None;
+    }
+    if !is_same_origin(request.headers()) {
+        return Some(AppError::CrossSite.into_response());
+    }
+    let seconds = limit.check(request).err()?;
+    let wait = [(header::RETRY_AFTER, seconds.to_string())];
+    Some((wait, AppError::TooManyPosts).into_response())
+}
+
+/// Returns why a request was refused or failed; that of a router's or a layer's own answer has no words yet.
 fn error_of(response: &Response, asked: &Uri) -> Option<AppError> {
     if let Some(error) = response.extensions().get::<AppError>() {
         return Some(error.clone());
@@ -94,10 +111,10 @@ fn error_of(response: &Response, asked: &Uri) -> Option<AppError> {
     let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
     let is_bare = kind.is_none_or(|kind| kind.starts_with(b"text/plain"))
         && !headers.contains_key(SERVER_FN_ERROR_HEADER);
-    (is_failure && is_bare).then(|| of_the_router(status, asked.path()))
+    (is_failure && is_bare).then(|| without_words(status, asked.path()))
 }
 
-fn of_the_router(status: StatusCode, path: &str) -> AppError {
+fn without_words(status: StatusCode, path: &str) -> AppError {
     let text = match status {
         StatusCode::NOT_FOUND => return AppError::NotFound,
         StatusCode::METHOD_NOT_ALLOWED if path.starts_with("/api/") => {
@@ -105,6 +122,8 @@ fn of_the_router(status: StatusCode, path: &str) -> AppError {
         }
         StatusCode::METHOD_NOT_ALLOWED => "This address is a page. Forms can't be sent to it.",
         StatusCode::BAD_REQUEST => "The address can't be read. Please check how it is spelt.",
+        // A session that could not be saved.
+        StatusCode::SERVICE_UNAVAILABLE => return AppError::Unavailable,
         StatusCode::UNSUPPORTED_MEDIA_TYPE => "This kind of form can't be read.",
         status if status.is_client_error() => "This request can't be answered.",
         _ => return AppError::Internal,
@@ -137,20 +156,12 @@ fn is_form(request: &Request) -> bool {
 async fn page(
     state: AppState,
     path: &str,
-    nonce: Option<Nonce>,
     context: impl Fn() + Clone + Send + Sync + 'static,
 ) -> Response {
-    let context = move || {
-        context();
-        if let Some(nonce) = nonce.clone() {
-            provide_context(nonce);
-        }
-    };
-    let render = leptos_axum::render_app_async_with_context(context, move || {
-        shell(state.config.leptos.clone())
-    });
+    let shell = move || shell(state.clone());
+    let render = leptos_axum::render_app_async_with_context(context, shell);
     let request = Request::get(path).body(Body::empty()).unwrap_or_default();
-    render(request).await.into_response()
+    without_resources(render(request).await)
 }
 
 /// Makes the error of a server function, when a form was sent to it, a refusal with its own status.
@@ -181,7 +192,7 @@ pub async fn refuse_failed_forms(mut request: Request, next: Next) -> Response {
 /// that go back to where they came from.
 fn page_of_refused_form(headers: &HeaderMap) -> Option<&'static str> {
     let referer: Uri = headers.get(header::REFERER)?.to_str().ok()?.parse().ok()?;
-    Some(FormTarget::at(referer.path())?.page)
+    Some(form_at(referer.path())?.page)
 }
 
 /// leptos-flash's own server function writes its errors as `kind|text` (server_fn 0.8, error.rs).
@@ -191,16 +202,5 @@ fn of_the_library(body: &[u8]) -> AppError {
             AppError::Form("a field is missing or of the wrong kind".to_owned())
         }
         _ => AppError::Internal,
-    }
-}
-
-impl IntoResponse for AppError {
-    /// The status alone; [`explain_refusals`] adds the words.
-    fn into_response(self) -> Response {
-        let status =
-            StatusCode::from_u16(self.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = status.into_response();
-        response.extensions_mut().insert(self);
-        response
     }
 }

@@ -186,7 +186,7 @@ impl FocusKeeper {
     /// Listens for F6, in the browser. Returns whether the messages are alive there.
     fn listen(self) -> bool {
         let section = self.section.get_untracked();
-        // A copy is in its place when hydration failed, see hydration.rs.
+        // A copy is in its place when hydration failed, see start.js.
         let Some(section) = section.filter(|section| section.is_connected()) else {
             return false;
         };
@@ -284,6 +284,8 @@ pub async fn dismiss_messages(
 ) -> Result<(), AppError> {
     use leptos_flash::flash;
 
+    use crate::web::forms::redirect_back;
+
     let ids = |list: &str| {
         let ids = list.split(',').filter(|id| !id.is_empty()).map(str::parse);
         let ids: Vec<i64> = ids.collect::<Result<_, _>>().map_err(|_| {
@@ -302,6 +304,6 @@ pub async fn dismiss_messages(
         ids(&dismiss)?
     };
     (flash()?.dismiss_from_page(&dismissed, &shown)).await?;
-    crate::router::redirect_back("#flashes");
+    redirect_back("#flashes");
     Ok(())
 }

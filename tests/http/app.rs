@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, ops::Deref};
 
-use race_bib::{application::Application, config::Config, router::AppState};
+use race_bib::{application::Application, config::Config, state::AppState};
 use sqlx::PgPool;
 use test_support::Database;
 

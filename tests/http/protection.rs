@@ -70,32 +70,77 @@ async fn every_answer_tells_the_browser_what_to_refuse() -> Result {
 }
 
 #[tokio::test]
-async fn the_scripts_of_a_page_have_the_nonce_of_its_policy_and_no_other_page_has_it() -> Result {
+async fn no_script_of_a_page_is_inline_and_its_policy_allows_none() -> Result {
     let app = App::start().await?;
-    let mut nonces = Vec::new();
-    for path in ["/messages", "/messages", "/race", "/nowhere"] {
-        if path != "/messages" {
-            app.push("Hello").await?;
+    let mut policies = Vec::new();
+    for path in ["/", "/messages", "/race", "/session", "/nowhere", "/panics"] {
+        for has_message in [false, true] {
+            if has_message {
+                app.push("Hello").await?;
+            }
+            let page = app.get(path).await?;
+            policies.push(header(&page, "content-security-policy").to_owned());
+            let html = page.text().await?;
+            assert!(html.ends_with("</html>"), "{path}: {html}");
+            for script in html.split("<script").skip(1) {
+                let (tag, rest) = script.split_once('>').ok_or("a tag")?;
+                assert!(tag.contains(" src=\"/start."), "{path}: {tag}");
+                assert!(rest.starts_with("</script>"), "{path}: {rest}");
+            }
+            for word in [
+                " onclick=",
+                " onload=",
+                " onerror=",
+                "javascript:",
+                "<style",
+            ] {
+                assert!(!html.contains(word), "{path}: {word}");
+            }
         }
-        let page = app.get(path).await?;
-        let policy = header(&page, "content-security-policy").to_owned();
-        let (_, rest) = policy.split_once("'nonce-").ok_or("a nonce")?;
-        let nonce = rest.split('\'').next().unwrap_or_default().to_owned();
-        let html = page.text().await?;
-        let inline: Vec<_> = html
-            .split("<script")
-            .skip(1)
-            .filter(|tag| !tag.contains(" src="))
-            .collect();
-        assert!(!inline.is_empty());
-        for tag in inline {
-            assert!(tag.contains(&format!("nonce=\"{nonce}\"")), "{path}: {tag}");
-        }
-        nonces.push(nonce);
     }
-    nonces.sort();
-    nonces.dedup();
-    assert_eq!(nonces.len(), 4);
+    policies.dedup();
+    let [policy] = &policies[..] else {
+        return Err("each page has the same policy".into());
+    };
+    assert!(
+        policy.contains("script-src 'self' 'wasm-unsafe-eval';"),
+        "{policy}"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_script_that_starts_the_app_is_kept_for_ever() -> Result {
+    let app = App::start().await?;
+    let html = app.get("/messages").await?.text().await?;
+    let (_, rest) = html
+        .split_once("<script type=\"module\" src=\"")
+        .ok_or("a script")?;
+    let (path, _) = rest.split_once('"').ok_or("a path")?;
+    let script = app.get(path).await?;
+    assert_eq!(script.status(), 200, "{path}");
+    assert!(header(&script, "content-type").starts_with("text/javascript"));
+    assert_eq!(
+        header(&script, "cache-control"),
+        "public, max-age=31536000, immutable"
+    );
+    let text = script.text().await?;
+    for part in ["noteShown()", "leptos-island"] {
+        assert!(text.contains(part), "{part}");
+    }
+    Ok(())
+}
+
+/// cargo-leptos tells open pages to reload, in an inline script.
+#[tokio::test]
+async fn inline_scripts_are_allowed_in_watch_mode_alone() -> Result {
+    for (watch, is_allowed) in [("true", true), ("false", false)] {
+        let app = App::start_with(&[("LEPTOS_WATCH", watch)]).await?;
+        let page = app.get("/").await?;
+        let policy = header(&page, "content-security-policy");
+        assert_eq!(policy.contains("'unsafe-inline'"), is_allowed, "{policy}");
+        assert_eq!(policy.contains("ws://"), is_allowed, "{policy}");
+    }
     Ok(())
 }
 

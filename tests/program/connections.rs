@@ -86,7 +86,7 @@ async fn connections_that_a_firewall_closed_while_they_were_idle_fail_no_request
             .submit("/api/start_race", &[("name", "Ada")])
             .await?;
     }
-        assert_eq!(failures(&visitors, "before").await, [""; 0]);
+    assert_eq!(failures(&visitors, "before").await, [""; 0]);
     for _ in 0..3 {
         proxy.close();
         tokio::time::sleep(Duration::from_millis(100)).await;

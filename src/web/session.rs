@@ -1,11 +1,5 @@
 //! The session of a request, and its cookie.
 
-use axum::{
-    extract::Request,
-    http::{StatusCode, header::CONTENT_TYPE},
-    middleware::Next,
-    response::{IntoResponse, Response},
-};
 use cookie::Cookie;
 use leptos_flash::{FlashLayer, FlashStore, Visit};
 use tower_sessions::Session;
@@ -16,16 +10,6 @@ use crate::{config::Config, error::AppError};
 /// it earlier when it is not used.
 pub fn flash_layer(config: &Config, messages: FlashStore) -> FlashLayer {
     FlashLayer::new(messages, cookie(config)).with_secrets(config.keys.clone())
-}
-
-/// A session that can't be saved is an empty 503. It goes around [`flash_layer`].
-pub async fn explain_lost_session(request: Request, next: Next) -> Response {
-    let response = next.run(request).await;
-    let has_words = response.headers().contains_key(CONTENT_TYPE);
-    match response.status() == StatusCode::SERVICE_UNAVAILABLE && !has_words {
-        true => AppError::Unavailable.into_response(),
-        false => response,
-    }
 }
 
 /// The visit of the request, in a server function: for changes of the session that must not get lost.

@@ -1,10 +1,58 @@
-//! Where the browser's side of the app is served.
+//! The files of the built site: their names, and how long browsers may keep them.
 
-use std::{fs, path::Path, sync::OnceLock};
+use std::{fs, future::ready, path::Path};
 
+use axum::{
+    Router,
+    http::{HeaderValue, StatusCode, header},
+    middleware::map_response,
+    response::Response,
+};
 use leptos::config::LeptosOptions;
+use tower_http::services::{ServeDir, ServeFile};
+
+/// For a name with a hash of the content in it.
+pub const FOR_EVER: &str = "public, max-age=31536000, immutable";
+
+/// Serves the files of the site's folder.
+pub fn site_files<S: Clone + Send + Sync + 'static>(options: &LeptosOptions) -> Router<S> {
+    let site = &options.site_root;
+    let built = ServeDir::new(format!("{site}/pkg"))
+        .precompressed_br()
+        .precompressed_gzip();
+    let favicon = ServeFile::new(format!("{site}/favicon.svg"))
+        .precompressed_br()
+        .precompressed_gzip();
+    let lifetime = if options.hash_files {
+        FOR_EVER
+    } else {
+        "no-cache"
+    };
+    let built = Router::new().nest_service("/pkg", built);
+    let favicon = Router::new().route_service("/favicon.svg", favicon);
+    kept(built, lifetime).merge(kept(favicon, "public, max-age=86400"))
+}
+
+/// Says how long files may be kept; which bytes they are depends on the encodings that a browser takes.
+/// An error is never kept: the file may be there in a moment, on another instance already.
+pub fn kept<S: Clone + Send + Sync + 'static>(
+    files: Router<S>,
+    lifetime: &'static str,
+) -> Router<S> {
+    files.layer(map_response(move |mut response: Response| {
+        let lifetime = match response.status() {
+            StatusCode::OK | StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED => lifetime,
+            _ => "no-store",
+        };
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(lifetime));
+        headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+        ready(response)
+    }))
+}
 
 /// The paths of the built files.
+#[derive(Clone)]
 pub struct SiteFiles {
     pub css: String,
     pub js: String,
@@ -36,19 +84,16 @@ impl SiteFiles {
         })
     }
 
-    /// Returns the same files for every page: they are looked for once.
-    pub fn of(options: &LeptosOptions) -> &'static Self {
-        static FILES: OnceLock<SiteFiles> = OnceLock::new();
-        FILES.get_or_init(|| {
-            Self::find(options).unwrap_or_else(|error| {
-                leptos::logging::error!("{error}");
-                let path = |kind: &str| path(options, &name(options, kind));
-                Self {
-                    css: path("css"),
-                    js: path("js"),
-                    wasm: path("wasm"),
-                }
-            })
+    /// The same, with names without a hash when the files are not found.
+    pub fn of(options: &LeptosOptions) -> Self {
+        Self::find(options).unwrap_or_else(|error| {
+            tracing::error!("{error}");
+            let path = |kind: &str| path(options, &name(options, kind));
+            Self {
+                css: path("css"),
+                js: path("js"),
+                wasm: path("wasm"),
+            }
         })
     }
 }

@@ -1,9 +1,28 @@
-//! What is wrong with a form, as GOV.UK's design system says it: a summary above the page, and the
-//! reason beside its field (<https://design-system.service.gov.uk/components/error-summary/>).
+//! What several pages are made of.
 
 use leptos::prelude::*;
+use leptos_meta::{Meta, Title};
 
-use crate::{error::AppError, forms::reason_id};
+use crate::{error::AppError, web::forms::reason_id};
+
+/// What a browser's tab and a search engine say of a page.
+#[component]
+pub fn PageHead(#[prop(into)] title: String, description: &'static str) -> impl IntoView {
+    view! {
+        <Title text=title />
+        <Meta name="description" content=description />
+    }
+}
+
+/// A part of a page that could not be had, with the status of the failure.
+#[component]
+pub fn Failed(error: AppError) -> impl IntoView {
+    error.set_status();
+    view! { <p class="lead">{error.to_string()}</p> }
+}
+
+// What is wrong with a form stands where GOV.UK's design system has it: in a summary above the page,
+// and beside its field (<https://design-system.service.gov.uk/components/error-summary/>).
 
 /// Says why the form of this page was refused, with a link to the field. It has the focus when the
 /// page loads.

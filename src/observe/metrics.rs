@@ -3,7 +3,12 @@
 use std::{net::SocketAddr, time::Duration};
 
 use anyhow::{Context, Result};
-use axum::{Router, extract::State, routing::get};
+use axum::{
+    Router,
+    extract::State,
+    http::{Method, StatusCode},
+    routing::get,
+};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use sqlx::PgPool;
 use tokio::net::TcpListener;
@@ -21,7 +26,7 @@ struct Numbers {
 ///
 /// # Errors
 /// The port is taken.
-pub async fn serve(address: SocketAddr, pool: PgPool) -> Result<()> {
+pub async fn serve_metrics(address: SocketAddr, pool: PgPool) -> Result<()> {
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("METRICS_ADDR: can't listen on {address}. Set another one"))?;
@@ -47,4 +52,18 @@ async fn numbers(State(Numbers { prometheus, pool }): State<Numbers>) -> String 
     metrics::gauge!("database_connections").set(pool.size());
     metrics::gauge!("database_connections_idle").set(idle);
     prometheus.render()
+}
+
+/// Counts an answered request.
+pub fn count_request(method: &Method, route: &str, status: StatusCode, time: Duration) {
+    // A client may make methods up; each label is kept for ever.
+    let known = [Method::GET, Method::POST, Method::HEAD].contains(method);
+    let method = if known { method.as_str() } else { "other" };
+    let labels = [
+        ("method", method.to_owned()),
+        ("route", route.to_owned()),
+        ("status", status.as_u16().to_string()),
+    ];
+    metrics::counter!("http_requests_total", &labels).increment(1);
+    metrics::histogram!("http_request_duration_seconds", &labels).record(time);
 }
