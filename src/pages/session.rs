@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use leptos::{either::EitherOf3, prelude::*, server_fn::ServerFn};
-use leptos_flash::{FlashMessage, created, ends, redirect_with};
+use leptos_flash::{FlashMessage, SessionInfo, redirect_with};
 use time::{OffsetDateTime, macros::format_description};
 use tower_sessions::SessionStore;
 
@@ -158,15 +158,16 @@ async fn session_notes() -> Result<Option<SessionNotes>, AppError> {
     let Some(record) = state.session_store.load(&id).await? else {
         return Ok(None);
     };
+    let info = SessionInfo::from(&record);
     let mut keys: Vec<_> = (record.data.iter())
         .map(|(name, value)| (name.clone(), value.to_string().len()))
         .collect();
     keys.sort();
     Ok(Some(SessionNotes {
         bib: id.to_string().chars().take(6).collect(),
-        since: created(&record).map(clock).unwrap_or_default(),
-        idle_until: clock(record.expiry_date),
-        ends: ends(&record).map(clock).unwrap_or_default(),
+        since: info.created.map(clock).unwrap_or_default(),
+        idle_until: clock(info.idle_until),
+        ends: info.ends.map(clock).unwrap_or_default(),
         cookie: cookie_attributes(&state.config),
         keys,
         requests: state.request_log.of(id),

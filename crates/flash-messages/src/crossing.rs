@@ -1,7 +1,7 @@
 //! Messages that travel with a response, without a page load: in a header, as many as fit.
 
 use http::{HeaderMap, HeaderValue};
-use pg_sessions::caching::never_store;
+use pg_sessions::caching::set_no_store;
 
 use crate::{
     lease::Lease,
@@ -32,7 +32,7 @@ pub(crate) async fn cross(
         match HeaderValue::from_str(&value) {
             Ok(value) => {
                 headers.insert(CALL_HEADER, value);
-                never_store(headers);
+                set_no_store(headers);
                 travelling.leave_to_client();
             }
             Err(_) => travelling.give_back().await,

@@ -69,8 +69,8 @@ pub use {
     },
     memory::MemoryStore,
     pg_sessions::{
-        MemorySessions, PostgresSessionStore, SessionKey, SessionLayer, SessionService, Visit,
-        created, ends, is_page_load,
+        MemorySessions, PostgresSessionStore, SessionInfo, SessionKey, SessionLayer,
+        SessionService, Visit, is_page_load,
     },
     postgres::FlashStore,
     sqlx,

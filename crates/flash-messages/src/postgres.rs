@@ -71,7 +71,7 @@ impl FlashStore {
         Self(Arc::new(Shared {
             rows: Arc::new(Rows {
                 database: sessions.database().clone(),
-                idle: sessions.idle(),
+                idle: sessions.idle_seconds(),
                 limits: Limits::default(),
                 sql: Arc::new(Sql::new(&table, sessions.table())),
             }),

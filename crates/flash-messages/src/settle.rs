@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
-use pg_sessions::caching::never_store;
+use pg_sessions::caching::set_no_store;
 use tower_sessions::{
     cookie::{Cookie, SameSite, time::Duration},
     session::Id,
@@ -45,7 +45,7 @@ impl Holding {
         let mut settled = self.flash.settle();
         let goes_on = goes_on(&response);
         if settled.shows && !goes_on && !response.status().is_server_error() {
-            never_store(response.headers_mut());
+            set_no_store(response.headers_mut());
             let mut taken = settled.taken;
             self.renew(&mut taken).await;
             if *kind == Kind::Take && taken.fits_a_note() {
@@ -127,7 +127,7 @@ fn forget(notes: &[Note], asked_back: &[i64], headers: &mut HeaderMap) {
                 .same_site(SameSite::Lax);
             if let Ok(cookie) = HeaderValue::from_str(&cookie.to_string()) {
                 headers.append(header::SET_COOKIE, cookie);
-                never_store(headers);
+                set_no_store(headers);
             }
         }
     }

@@ -34,9 +34,9 @@ pub use provider::{NOTE_SHOWN, page_data, page_ids, page_messages, provide_flash
 pub use {
     flash_messages::{
         Flash, FlashError, FlashIo, FlashLayer, FlashListener, FlashService, FlashStore,
-        MakeWithConnection, MemorySessions, MemoryStore, PostgresSessionStore, SessionKey,
-        SessionLayer, SessionService, TunedTcpListener, Visit, WithConnection, cookie, created,
-        ends, is_page_load, lease, sqlx, store, testing, tower_sessions, with_connection,
+        MakeWithConnection, MemorySessions, MemoryStore, PostgresSessionStore, SessionInfo,
+        SessionKey, SessionLayer, SessionService, TunedTcpListener, Visit, WithConnection, cookie,
+        is_page_load, lease, sqlx, store, testing, tower_sessions, with_connection,
     },
     server::{flash, redirect, redirect_with},
 };

@@ -1,4 +1,4 @@
-//! Connections to PostgreSQL: each statement gets one that works, for a limited time.
+//! Runs statements on connections that work, with time limits.
 
 use std::{
     fmt,
@@ -15,76 +15,87 @@ use sqlx::{
     query::Query,
 };
 
-/// The limit of a statement, in the database. What it cancels has not happened.
+/// PostgreSQL cancels a statement after this time. A cancelled statement has changed nothing.
 const STATEMENT_TIMEOUT: &str = "3s";
 
-/// The limit of a statement, here: for a server that hangs, or whose network is gone. It is longer
-/// than [`STATEMENT_TIMEOUT`], so that a slow statement is cancelled before it is given up.
-const PATIENCE: Duration = Duration::from_secs(4);
+/// This process stops waiting for a statement after this time, if the server hangs or its network is
+/// gone. It is longer than [`STATEMENT_TIMEOUT`]: PostgreSQL cancels a slow statement first.
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// How long a connection may take to prove that it works.
-const PING_PATIENCE: Duration = Duration::from_millis(500);
+/// A connection must answer a ping within this time.
+const PING_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// A statement with its values.
 pub type PgQuery<'q> = Query<'q, Postgres, PgArguments>;
 
-/// The database of a pool, by connections of our own with the options of that pool.
+/// The database of the app's pool, with a second pool of its own.
 ///
-/// The pool of the app is left alone, for three reasons:
-/// - our connections have planner settings that suit statements by key: PostgreSQL plans each once;
-/// - a dropped connection of sqlx 0.8 is pinged without a limit (transact-rs/sqlx#4349), and a silent
-///   one blocks its place in the pool for ever; ours has a limit;
-/// - after a failure each idle connection is checked before its next use.
+/// The second pool has the options of the app's pool. It exists for three reasons:
+/// - Its connections have planner settings for statements by key. PostgreSQL plans each statement once.
+/// - sqlx 0.8 pings a dropped connection without a time limit (transact-rs/sqlx#4349). A connection
+///   that never answers blocks its place in the pool for ever. Here the ping has a limit.
+/// - After a failure, each idle connection is checked before its next use.
+///
+/// ```no_run
+/// use pg_sessions::database::Database;
+///
+/// # async fn example(pool: sqlx::PgPool) -> sqlx::Result<()> {
+/// let database = Database::new(pool);
+/// let answer = database.run(|| sqlx::query("select text from note where id = $1").bind(7)).await?;
+/// assert_eq!(answer.rows.len(), 1);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Database(Arc<Shared>);
 
 struct Shared {
-    given: PgPool,
-    own: OnceLock<PgPool>,
-    /// The options of `given` that `own` has.
+    app_pool: PgPool,
+    own_pool: OnceLock<PgPool>,
+    /// The options of `app_pool` that `own_pool` has.
     options: Mutex<Option<Arc<PgConnectOptions>>>,
-    suspicion: Arc<Mutex<Suspicion>>,
+    failures: Arc<Mutex<Failures>>,
 }
 
-/// Which connections are not trusted any more.
+/// The times of the last failures.
 #[derive(Default)]
-struct Suspicion {
-    /// Those last used before this moment are pinged: a connection has failed then.
-    silent: Option<Instant>,
-    /// Those opened before this moment are closed: their server would not write.
+struct Failures {
+    /// A connection broke at this time. Connections that were last used before it are pinged.
+    broken: Option<Instant>,
+    /// The server refused to write at this time. Connections that were opened before it are closed.
     read_only: Option<Instant>,
 }
 
 impl Database {
-    /// Opens no connection yet.
-    pub fn new(given: PgPool) -> Self {
+    /// Describes the database of this pool. It opens no connection yet.
+    pub fn new(app_pool: PgPool) -> Self {
         Self(Arc::new(Shared {
-            given,
-            own: OnceLock::new(),
+            app_pool,
+            own_pool: OnceLock::new(),
             options: Mutex::default(),
-            suspicion: Arc::default(),
+            failures: Arc::default(),
         }))
     }
 
-    /// The pool that the app gave.
-    pub fn given(&self) -> &PgPool {
-        &self.0.given
+    /// Returns the app's pool.
+    pub fn app_pool(&self) -> &PgPool {
+        &self.0.app_pool
     }
 
-    /// Returns a connection for one or more statements. Give each result to
+    /// Returns a connection for one or more statements. Pass each of their results to
     /// [`check`](Connection::check).
     ///
     /// # Errors
-    /// The database can't be reached, or no connection is free in time.
+    /// The database can't be reached, or no connection becomes free within the pool's acquire timeout.
     pub async fn connection(&self) -> sqlx::Result<Connection> {
         Ok(Connection {
-            lent: Some(self.own().acquire().await?),
-            suspicion: self.0.suspicion.clone(),
+            pooled: Some(self.own_pool().acquire().await?),
+            failures: self.0.failures.clone(),
         })
     }
 
-    /// Runs a statement that may run twice. It does, on a fresh connection, when the first one turns
-    /// out to be broken.
+    /// Runs a statement and returns its answer. If the connection turns out to be broken, it runs the
+    /// statement a second time, on another one: running twice must do no harm.
     ///
     /// # Errors
     /// The statement fails, or takes longer than 4 seconds.
@@ -93,7 +104,7 @@ impl Database {
         loop {
             attempts -= 1;
             let mut connection = self.connection().await?;
-            let result = with_timeout(answer(&mut connection, query())).await;
+            let result = with_timeout(execute(&mut connection, query())).await;
             match connection.check(result) {
                 Err(error) if attempts > 0 && is_broken(&error) && !is_timeout(&error) => {}
                 result => return result,
@@ -101,47 +112,47 @@ impl Database {
         }
     }
 
-    /// Closes the connections that are open by now, each before its next use: their server can't be
-    /// written.
-    pub fn suspect(&self) {
-        lock(&self.0.suspicion).read_only = Some(Instant::now());
+    /// Closes each connection that is open now, before its next use. Call it if the server can't be
+    /// written: new connections may reach another server.
+    pub fn retire_connections(&self) {
+        lock(&self.0.failures).read_only = Some(Instant::now());
     }
 
-    fn own(&self) -> &PgPool {
+    fn own_pool(&self) -> &PgPool {
         let shared = &*self.0;
-        let own = shared.own.get_or_init(|| {
-            let own = own_pool(&shared.given, shared.suspicion.clone());
-            let (closed, closing) = (shared.given.close_event(), own.clone());
+        let own_pool = shared.own_pool.get_or_init(|| {
+            let own_pool = open_pool(&shared.app_pool, shared.failures.clone());
+            let (closed, closing) = (shared.app_pool.close_event(), own_pool.clone());
             tokio::spawn(async move {
                 closed.await;
                 closing.close().await;
             });
-            own
+            own_pool
         });
-        // A password that was changed on the given pool counts for new connections here too.
-        let options = shared.given.connect_options();
+        // The app may change the password of its pool.
+        let options = shared.app_pool.connect_options();
         let mut known = lock(&shared.options);
-        if !known
+        let is_known = known
             .as_ref()
-            .is_some_and(|known| Arc::ptr_eq(known, &options))
-        {
-            own.set_connect_options(with_settings(&options));
+            .is_some_and(|known| Arc::ptr_eq(known, &options));
+        if !is_known {
+            own_pool.set_connect_options(with_settings(&options));
             *known = Some(options);
         }
-        own
+        own_pool
     }
 }
 
-/// What a statement answers.
+/// The answer to a statement.
 #[derive(Debug, Default)]
 pub struct Answer {
-    /// The rows that it returns.
+    /// The returned rows.
     pub rows: Vec<PgRow>,
-    /// How many rows it changed.
+    /// The number of changed rows.
     pub affected: u64,
 }
 
-async fn answer(connection: &mut PgConnection, query: PgQuery<'_>) -> sqlx::Result<Answer> {
+async fn execute(connection: &mut PgConnection, query: PgQuery<'_>) -> sqlx::Result<Answer> {
     let mut answer = Answer::default();
     let mut parts = connection.fetch_many(query);
     while let Some(part) = parts.try_next().await? {
@@ -159,98 +170,104 @@ impl fmt::Debug for Database {
     }
 }
 
-fn own_pool(given: &PgPool, suspicion: Arc<Mutex<Suspicion>>) -> PgPool {
-    let options = given.options().clone();
+fn open_pool(app_pool: &PgPool, failures: Arc<Mutex<Failures>>) -> PgPool {
+    let options = app_pool.options().clone();
     let connections = options.get_max_connections().max(6);
     options
         .min_connections(0)
-        // Two each are for pushes and for takes, which may keep them under load.
+        // Pushes and takes of flash messages may keep two each under load.
         .max_connections(connections)
         // A ping before each use would double the round trips.
         .test_before_acquire(false)
         .before_acquire(move |connection, meta| {
-            let verdict = lock(&suspicion).verdict(&meta);
+            let check = lock(&failures).check_for(&meta);
             Box::pin(async move {
-                Ok(match verdict {
-                    Verdict::Use => true,
-                    Verdict::Close => false,
-                    Verdict::Ping => {
-                        let ping = tokio::time::timeout(PING_PATIENCE, connection.ping());
+                Ok(match check {
+                    Check::Use => true,
+                    Check::Close => false,
+                    Check::Ping => {
+                        let ping = tokio::time::timeout(PING_TIMEOUT, connection.ping());
                         matches!(ping.await, Ok(Ok(())))
                     }
                 })
             })
         })
-        .connect_lazy_with(with_settings(&given.connect_options()))
+        .connect_lazy_with(with_settings(&app_pool.connect_options()))
 }
 
 fn with_settings(options: &PgConnectOptions) -> PgConnectOptions {
     options.clone().options([
         ("plan_cache_mode", "force_generic_plan"),
         ("enable_seqscan", "off"),
-        // It doesn't mark index entries of deleted messages as dead, a plain index scan does.
+        // A bitmap scan doesn't mark index entries of deleted rows as dead. A plain index scan does.
         ("enable_bitmapscan", "off"),
         ("statement_timeout", STATEMENT_TIMEOUT),
     ])
 }
 
-enum Verdict {
+/// The check of an idle connection before its next use.
+enum Check {
     Use,
     Ping,
     Close,
 }
 
-impl Suspicion {
-    fn verdict(&self, meta: &PoolConnectionMetadata) -> Verdict {
+impl Failures {
+    fn check_for(&self, meta: &PoolConnectionMetadata) -> Check {
         let now = Instant::now();
         let is_before = |ago: Duration, moment: Option<Instant>| {
             moment.is_some_and(|moment| now.checked_sub(ago).is_none_or(|then| then < moment))
         };
         if is_before(meta.age, self.read_only) {
-            Verdict::Close
-        } else if is_before(meta.idle_for, self.silent) {
-            Verdict::Ping
+            Check::Close
+        } else if is_before(meta.idle_for, self.broken) {
+            Check::Ping
         } else {
-            Verdict::Use
+            Check::Use
         }
     }
 }
 
-/// A connection that goes back to its pool within a limit, or is closed at once when it broke.
+/// A pooled connection. When it is dropped it goes back to its pool within 4 seconds. A broken one is
+/// closed at once.
+///
+/// # Panics
+/// A use after [`check`](Self::check) has closed it.
 pub struct Connection {
-    lent: Option<PoolConnection<Postgres>>,
-    suspicion: Arc<Mutex<Suspicion>>,
+    pooled: Option<PoolConnection<Postgres>>,
+    failures: Arc<Mutex<Failures>>,
 }
 
 impl Connection {
-    /// Passes the result of a statement on, and closes the connection when the result says that it
-    /// is of no use any more.
+    /// Returns the result of a statement unchanged. It closes the connection if the result says that
+    /// the connection [is broken](is_broken).
     ///
     /// # Errors
-    /// Those of the result.
+    /// The result is an error.
     pub fn check<T>(&mut self, result: sqlx::Result<T>) -> sqlx::Result<T> {
         if let Err(error) = &result
             && is_broken(error)
         {
-            let mut suspicion = lock(&self.suspicion);
-            suspicion.silent = Some(Instant::now());
+            let mut failures = lock(&self.failures);
+            failures.broken = Some(Instant::now());
             if is_read_only(error) {
-                suspicion.read_only = Some(Instant::now());
+                failures.read_only = Some(Instant::now());
             }
-            // Dropped without a goodbye, which a silent connection would not hear.
-            drop(self.lent.take().map(PoolConnection::detach));
+            // A graceful close would wait for a server that may never answer.
+            drop(self.pooled.take().map(PoolConnection::detach));
         }
         result
     }
 
-    /// Closes the connection: its session has settings or locks that no other statement should get.
+    /// Closes the connection. Call it if the connection has settings or locks that other statements
+    /// must not get.
     pub fn close(mut self) {
-        drop(self.lent.take().map(PoolConnection::detach));
+        drop(self.pooled.take().map(PoolConnection::detach));
     }
 
-    /// Returns whether [`check`](Self::check) has closed it.
+    /// Returns whether [`check`](Self::check) has closed the connection.
     pub fn is_closed(&self) -> bool {
-        self.lent.is_none()
+        self.pooled.is_none()
     }
 }
 
@@ -258,46 +275,50 @@ impl Deref for Connection {
     type Target = PgConnection;
 
     fn deref(&self) -> &PgConnection {
-        self.lent
+        self.pooled
             .as_deref()
-            .expect("a connection that broke is not used again")
+            .expect("a broken connection is not used again")
     }
 }
 
 impl DerefMut for Connection {
     fn deref_mut(&mut self) -> &mut PgConnection {
-        self.lent
+        self.pooled
             .as_deref_mut()
-            .expect("a connection that broke is not used again")
+            .expect("a broken connection is not used again")
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
         // Without a runtime the program is at its end.
-        if let (Some(mut lent), Ok(runtime)) =
-            (self.lent.take(), tokio::runtime::Handle::try_current())
+        if let (Some(mut pooled), Ok(runtime)) =
+            (self.pooled.take(), tokio::runtime::Handle::try_current())
         {
-            // sqlx pings it, which also reads what a dropped future left unread.
-            runtime.spawn(tokio::time::timeout(PATIENCE, lent.return_to_pool()));
+            // sqlx pings it, and so reads the answer that a dropped future has not read.
+            runtime.spawn(tokio::time::timeout(
+                CLIENT_TIMEOUT,
+                pooled.return_to_pool(),
+            ));
         }
     }
 }
 
-/// Gives a statement up after 4 seconds.
+/// Waits for a statement for up to 4 seconds, and returns its result.
 ///
 /// # Errors
-/// The statement fails, or takes longer.
+/// The statement fails, or takes longer. If it takes longer, it may still run in the database.
 pub async fn with_timeout<T>(statement: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
     let late = |_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
-    (tokio::time::timeout(PATIENCE, statement).await).map_err(late)?
+    (tokio::time::timeout(CLIENT_TIMEOUT, statement).await).map_err(late)?
 }
 
-/// Returns whether the connection is of no use any more, or its server does not write.
+/// Returns whether an error means that the connection can't be used again: it failed, or its server
+/// stops or can't be written.
 pub fn is_broken(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => true,
-        // Class 08, connection exceptions; 57P01 to 57P03, the server stops or starts.
+        // Class 08 is for connection exceptions. 57P01 to 57P03: the server stops or starts.
         sqlx::Error::Database(error) => {
             (error.code()).is_some_and(|code| code.starts_with("08") || code.starts_with("57P0"))
                 || error.code().as_deref() == Some(READ_ONLY)
@@ -306,26 +327,27 @@ pub fn is_broken(error: &sqlx::Error) -> bool {
     }
 }
 
-/// Returns whether one of the rows that a statement writes may be at fault: it was refused, not cancelled
-/// (57014) or short of a lock (55P03).
-pub fn may_be_a_row(error: &sqlx::Error) -> bool {
+/// Returns whether the error may come from one of the rows that the statement writes. PostgreSQL refused
+/// the statement, but not because of a timeout (57014) or a lock (55P03).
+pub fn may_be_row_error(error: &sqlx::Error) -> bool {
     (error.as_database_error())
         .is_some_and(|error| !matches!(error.code().as_deref(), Some("57014" | "55P03")))
 }
 
-/// Returns whether the statement was given up here: it may still run there.
+/// Returns whether this process stopped waiting for the statement. It may still run in the database.
 pub fn is_timeout(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::TimedOut)
 }
 
-/// read_only_sql_transaction: a primary that became a standby.
+/// The SQLSTATE read_only_sql_transaction. A primary that became a standby answers with it.
 const READ_ONLY: &str = "25006";
 
 fn is_read_only(error: &sqlx::Error) -> bool {
     (error.as_database_error()).is_some_and(|error| error.code().as_deref() == Some(READ_ONLY))
 }
 
-/// Says what kind of error it is, without the database's own words: they may hold values.
+/// Returns the kind of an error, for a log. It leaves out the database's own words, which may contain
+/// values.
 pub fn describe(error: &sqlx::Error) -> String {
     match error {
         sqlx::Error::Database(error) => match error.code() {

@@ -1,4 +1,4 @@
-//! When a session ends, and the batch that moves the idle ends of sessions in use on.
+//! Moves the idle ends of sessions in use, many sessions in one statement.
 
 use std::{
     collections::HashSet,
@@ -11,20 +11,21 @@ use tower_sessions::session::Id;
 
 use crate::database::{Database, describe};
 
+/// A batch has the sessions of this time.
 const BATCH_TIME: Duration = Duration::from_millis(100);
 
-/// Whether the idle end of the session in row `s` should move on, in SQL: it has not since a minute.
-/// `:idle` is how many seconds a session may be idle, or null.
+/// The SQL condition for a session in row `s` whose idle end should move: it has not moved for a
+/// minute. `:idle` is the idle expiry in seconds, or null.
 pub const NEEDS_TOUCH: &str = "coalesce(not s.renewed and s.expiry_date
     < least(s.ends_at, now() + make_interval(secs => :idle)) - interval '1 minute', false)";
 
-/// The sessions that wait to be touched: all of 100 ms go in one statement.
+/// The sessions that wait for their touch.
 #[derive(Clone, Default)]
 pub(crate) struct Touches(Arc<Mutex<HashSet<Id>>>);
 
 impl Touches {
-    /// Touches a session soon, with the statement `sql` for many ids. If that fails, a later request
-    /// of the session tries again.
+    /// Touches a session within 100 ms. `sql` is a statement for many ids, `idle` is the idle expiry in
+    /// seconds. If the statement fails, a later request of the session tries again.
     pub fn touch(&self, id: Id, idle: Option<f64>, database: &Database, sql: &str) {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.insert(id);

@@ -1,4 +1,4 @@
-//! When a session was born and when it ends, as its data tells.
+//! Encodes and decodes sessions, with their times and their key.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -11,49 +11,76 @@ use uuid::Uuid;
 
 use crate::key::SessionKey;
 
-/// Where the times of its birth and its latest end are, in seconds since 1970.
+/// The session's data have its creation time under this key, in seconds since 1970.
 const CREATED: &str = "leptos-flash.created";
+
+/// The session's data have its latest end under this key, in seconds since 1970.
 const ENDS: &str = "leptos-flash.ends";
 
-/// Returns when a session was born; renewing its id doesn't change that. Sessions that the plain
-/// `PostgresStore` wrote don't know it.
-pub fn created(record: &Record) -> Option<OffsetDateTime> {
-    seconds(record, CREATED)
+/// The times of a session.
+///
+/// ```
+/// use pg_sessions::SessionInfo;
+/// use tower_sessions::session::Record;
+///
+/// fn summary(record: &Record) -> String {
+///     let info = SessionInfo::from(record);
+///     match info.ends {
+///         Some(ends) => format!("until {}, at the latest until {ends}", info.idle_until),
+///         None => format!("until {}", info.idle_until),
+///     }
+/// }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SessionInfo {
+    /// The time at which the session was created. A new id doesn't change it. It is `None` for a
+    /// session that tower-sessions-sqlx-store's `PostgresStore` wrote.
+    pub created: Option<OffsetDateTime>,
+    /// The time at which the session ends if no more requests use it.
+    pub idle_until: OffsetDateTime,
+    /// The latest time at which the session ends, however many requests use it. It is `None` without an
+    /// [idle expiry](crate::PostgresSessionStore::with_idle_expiry): then each change moves the end.
+    pub ends: Option<OffsetDateTime>,
 }
 
-/// Returns when a session ends at the latest, however busy it is. Without an
-/// [idle expiry](crate::PostgresSessionStore::with_idle_expiry) there is no such time: the end moves
-/// on with each change.
-pub fn ends(record: &Record) -> Option<OffsetDateTime> {
-    seconds(record, ENDS)
+impl From<&Record> for SessionInfo {
+    fn from(record: &Record) -> Self {
+        let time = |key: &str| {
+            let seconds = record.data.get(key)?.as_i64()?;
+            OffsetDateTime::from_unix_timestamp(seconds).ok()
+        };
+        Self {
+            created: time(CREATED),
+            idle_until: record.expiry_date,
+            ends: time(ENDS),
+        }
+    }
 }
 
-fn seconds(record: &Record, name: &str) -> Option<OffsetDateTime> {
-    OffsetDateTime::from_unix_timestamp(record.data.get(name)?.as_i64()?).ok()
-}
-
-/// Gives a session that is about to be stored its key, its birth and, if it has an idle expiry, its
-/// latest end.
-pub(crate) fn stamp(record: &mut Record, idle_expiry: Option<Duration>) -> SessionKey {
-    let key = SessionKey(Uuid::new_v4()).insert_into(&mut record.data);
+/// Prepares a session for its first row, or for the row of a new id. It adds a key and a creation time
+/// if they are missing, and the latest end if the session has an idle expiry. Returns the key.
+pub(crate) fn prepare(record: &mut Record, idle_expiry: Option<Duration>) -> SessionKey {
+    let key = SessionKey(Uuid::new_v4()).insert_if_absent(&mut record.data);
     let now = OffsetDateTime::now_utc().unix_timestamp();
     (record.data.entry(CREATED.into())).or_insert_with(|| now.into());
     if idle_expiry.is_some() {
-        // A renewed id has the end of the session that it goes on with.
-        let ends = ends(record).map_or(record.expiry_date, |end| end.min(record.expiry_date));
+        // A new id doesn't prolong the session.
+        let known = SessionInfo::from(&*record).ends;
+        let ends = known.map_or(record.expiry_date, |end| end.min(record.expiry_date));
         (record.data).insert(ENDS.into(), ends.unix_timestamp().into());
         record.expiry_date = ends;
     }
     key
 }
 
-/// Returns a session as it is stored: in MessagePack, as tower-sessions-sqlx-store does.
+/// Returns a session as its row has it: in MessagePack, as in tower-sessions-sqlx-store.
 pub(crate) fn encode(record: &Record) -> session_store::Result<Vec<u8>> {
     rmp_serde::to_vec(record).map_err(|error| session_store::Error::Encode(error.to_string()))
 }
 
-/// Returns a session as it is read from its data: with the end that its row has, and its key, which a
-/// session that `PostgresStore` wrote has in the row alone. Returns `None` if the data can't be read.
+/// Returns a session from its row. `expiry` and `key` are columns of the row; a session that
+/// `PostgresStore` wrote has no key in its data. Returns `None` if the data can't be read.
 pub(crate) fn decode(data: &[u8], key: SessionKey, expiry: OffsetDateTime) -> Option<Record> {
     let Ok(mut record) = rmp_serde::from_slice::<Record>(data) else {
         static LOGGED: AtomicBool = AtomicBool::new(false);
@@ -66,6 +93,6 @@ pub(crate) fn decode(data: &[u8], key: SessionKey, expiry: OffsetDateTime) -> Op
         return None;
     };
     record.expiry_date = expiry;
-    key.insert_into(&mut record.data);
+    key.insert_if_absent(&mut record.data);
     Some(record)
 }

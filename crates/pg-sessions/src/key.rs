@@ -1,4 +1,4 @@
-//! What of a session outlives its id: a key for rows that belong to the session.
+//! The key of a session, which stays when the session gets a new id.
 
 use std::collections::HashMap;
 
@@ -7,17 +7,17 @@ use serde_json::Value;
 use tower_sessions::{Session, session};
 use uuid::Uuid;
 
-/// Where the key is in a session's data.
+/// The session's data have its key under this name.
 const DATA_KEY: &str = "leptos-flash.key";
 
-/// Names a session for as long as it lives, under all its ids: the key stays when the id is renewed.
+/// Names a session for its whole life. A session may have several ids, but only one key.
 ///
-/// Rows of other tables that belong to a session are found by it.
+/// Rows of other tables refer to a session by its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SessionKey(pub Uuid);
 
 impl SessionKey {
-    /// Returns the key of a session, if the session has one yet.
+    /// Returns the key of a session, or `None` if the session has none yet.
     ///
     /// # Errors
     /// The session can't be read.
@@ -25,8 +25,8 @@ impl SessionKey {
         session.get(DATA_KEY).await
     }
 
-    /// Returns the key of a session, and gives it one if it has none yet. A visitor without a session
-    /// gets one then.
+    /// Returns the key of a session. A session without a key gets one, and so does a visitor without a
+    /// session.
     ///
     /// # Errors
     /// The session can't be read.
@@ -39,13 +39,13 @@ impl SessionKey {
         Ok(key)
     }
 
-    /// Returns the key in a session's data, if there is one.
+    /// Returns the key in a session's data, or `None` if there is none.
     pub fn in_data(data: &HashMap<String, Value>) -> Option<Self> {
         data.get(DATA_KEY)?.as_str()?.parse().ok().map(Self)
     }
 
-    /// Puts the key into a session's data, unless there is one already. Returns the one that is there.
-    pub(crate) fn insert_into(self, data: &mut HashMap<String, Value>) -> Self {
+    /// Adds this key to a session's data if they have none. Returns the key that they have then.
+    pub(crate) fn insert_if_absent(self, data: &mut HashMap<String, Value>) -> Self {
         let known = Self::in_data(data);
         let key = known.unwrap_or(self);
         if known.is_none() {

@@ -1,4 +1,4 @@
-//! The session layer: reads the cookie, lends the request its session, writes the cookie once.
+//! The layer that reads the cookie, gives the request its session, and writes the cookie.
 
 use std::{
     future::Future,
@@ -16,24 +16,24 @@ use tower::{Layer, Service};
 use tower_sessions::cookie::{Cookie, Key};
 
 use crate::{
-    caching::never_store,
+    caching::set_no_store,
     cookie::SessionCookie,
-    request::is_use,
+    request::counts_as_use,
     sessions::Sessions,
-    visit::{Outcome, Visit},
+    visit::{CookieAction, Visit},
 };
 
-/// Lends each request a [`tower_sessions::Session`] and a [`Visit`], in place of tower-sessions'
-/// `SessionManagerLayer`.
+/// Gives each request a [`tower_sessions::Session`] and a [`Visit`]. It replaces tower-sessions'
+/// `SessionManagerLayer`, and differs from it as follows:
 ///
-/// - **The cookie is described once**, by a [`Cookie`] with its name and attributes. It is removed
-///   with the same attributes. Its `Max-Age` is the age at which a session ends.
-/// - **Several secrets.** The first signs, all verify. A cookie that an old one signed is signed
-///   again, so a secret is replaced without a logout.
-/// - **A late response never overwrites a newer cookie.** Only a request that stored its session sets
-///   the cookie, and only one that ended it removes the cookie.
-/// - Cookies of others that are not UTF-8 don't matter.
-/// - Twice around a route is as good as once: the outer one counts.
+/// - One [`Cookie`] has the name and the attributes. The layer sets and removes the cookie with them.
+///   Its `Max-Age` is the age at which a session ends.
+/// - The cookie may have several secrets. The first one signs, all of them verify. The layer signs a
+///   cookie again if an old secret signed it, so a new secret logs nobody out.
+/// - A late response never overwrites a newer cookie. Only a request that stored its session sets the
+///   cookie, and only a request that ended its session removes it.
+/// - Cookies of other apps may be something else than UTF-8.
+/// - If two such layers with the same store are around a route, the outer one counts.
 ///
 /// ```no_run
 /// # use axum::Router;
@@ -56,27 +56,29 @@ struct Shared {
 }
 
 impl SessionLayer {
-    /// Sessions of `store`, with a cookie of this name and these attributes; its value doesn't
-    /// matter. Without a `Max-Age` the cookie ends with the browser, and a session after 14 days.
+    /// Creates a layer for the sessions of `store`, with the cookie's name and attributes. The cookie's
+    /// value is not used. Without a `Max-Age`, the cookie ends with the browser, and a session ends 14
+    /// days after its last change.
     pub fn new(store: impl Sessions + 'static, cookie: Cookie<'static>) -> Self {
         Self::shared(Arc::new(store), cookie)
     }
 
-    /// As [`new`](Self::new), of a store that others hold too.
+    /// Creates a layer as [`new`](Self::new) does, for a store that is shared already.
     pub fn shared(store: Arc<dyn Sessions>, cookie: Cookie<'static>) -> Self {
         Self(Arc::new(Shared {
             store,
             cookie: SessionCookie {
-                description: cookie,
-                keys: Vec::new(),
+                template: cookie,
+                secrets: Vec::new(),
             },
         }))
     }
 
-    /// Signs the cookie. The first secret signs, all verify. Default: the cookie is the bare id, and
-    /// each id that somebody makes up costs a statement.
+    /// Signs the cookie. The first secret signs, all of them verify. To replace a secret, put the new one
+    /// before it. Default: no secret. The cookie is then the bare id, and each invented id costs a
+    /// statement.
     pub fn with_secrets(mut self, secrets: impl Into<Vec<Key>>) -> Self {
-        Arc::make_mut(&mut self.0).cookie.keys = secrets.into();
+        Arc::make_mut(&mut self.0).cookie.secrets = secrets.into();
         self
     }
 }
@@ -92,7 +94,7 @@ impl<S> Layer<S> for SessionLayer {
     }
 }
 
-/// The service that [`SessionLayer`] makes.
+/// The service of a [`SessionLayer`].
 #[derive(Clone, Debug)]
 pub struct SessionService<S> {
     inner: S,
@@ -118,7 +120,7 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let shared = self.shared.clone();
         let clone = self.inner.clone();
-        // The one that is ready is called, see the tower::Service documentation.
+        // Calls the service that is ready, not its clone: see `tower::Service`, "Be careful when cloning".
         let mut inner = std::mem::replace(&mut self.inner, clone);
         let known = request.extensions().get::<Visit>();
         if known.is_some_and(|visit| visit.sessions().name() == shared.store.name()) {
@@ -127,17 +129,17 @@ where
         Box::pin(async move {
             let cookie = shared.cookie.read(request.headers());
             let id = cookie.map(|(id, _)| id);
-            let is_use = is_use(request.method(), request.headers());
+            let counts_as_use = counts_as_use(request.method(), request.headers());
             let expiry = shared.cookie.expiry();
-            let (visit, session) = Visit::begin(shared.store.clone(), id, expiry, is_use);
-            let visit = Finished(visit);
+            let (visit, session) = Visit::begin(shared.store.clone(), id, expiry, counts_as_use);
+            let visit = FinishOnDrop(visit);
             request.extensions_mut().insert(session.clone());
             request.extensions_mut().insert(visit.0.clone());
             let mut response = inner.call(request).await?.map(Body::new);
             let line = match visit.0.settle(&session, response.status()).await {
-                Ok(Outcome::Set(id)) => shared.cookie.set(id),
-                Ok(Outcome::Remove) => shared.cookie.removal(),
-                Ok(Outcome::Leave) => cookie
+                Ok(CookieAction::Set(id)) => shared.cookie.set(id),
+                Ok(CookieAction::Remove) => shared.cookie.removal(),
+                Ok(CookieAction::Keep) => cookie
                     .filter(|(_, is_old)| *is_old && !visit.0.is_over())
                     .and_then(|(id, _)| shared.cookie.set(id)),
                 Err(error) => {
@@ -149,17 +151,17 @@ where
             };
             if let Some(line) = line {
                 response.headers_mut().append(header::SET_COOKIE, line);
-                never_store(response.headers_mut());
+                set_no_store(response.headers_mut());
             }
             Ok(response)
         })
     }
 }
 
-/// Ends the visit, also when the request's future is dropped.
-struct Finished(Visit);
+/// Finishes the visit with the request, also if the request's future is dropped.
+struct FinishOnDrop(Visit);
 
-impl Drop for Finished {
+impl Drop for FinishOnDrop {
     fn drop(&mut self) {
         self.0.finish();
     }

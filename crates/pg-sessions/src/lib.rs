@@ -32,7 +32,7 @@ mod visit;
 mod layer;
 
 pub use cookie::cookies;
-pub use info::{created, ends};
+pub use info::SessionInfo;
 pub use key::SessionKey;
 pub use layer::{SessionLayer, SessionService};
 pub use memory::MemorySessions;

@@ -1,4 +1,4 @@
-//! Sessions in memory, for tests and first steps: they end with the process.
+//! The session store in memory, for tests and first steps.
 
 use std::{
     collections::HashMap,
@@ -17,13 +17,20 @@ use tower_sessions::{
 };
 
 use crate::{
-    info::{decode, encode, stamp},
+    info::{decode, encode, prepare},
     key::SessionKey,
     sessions::{Sessions, StoredSession},
 };
 
-/// Sessions in the memory of this process, with the same promises as
-/// [`PostgresSessionStore`](crate::PostgresSessionStore). For tests, and for an app without a database.
+/// Keeps sessions in the memory of this process. They end with it. Concurrent requests are as safe as
+/// with [`PostgresSessionStore`](crate::PostgresSessionStore).
+///
+/// ```
+/// use pg_sessions::{MemorySessions, SessionLayer};
+/// use tower_sessions::cookie::Cookie;
+///
+/// let layer = SessionLayer::new(MemorySessions::default(), Cookie::new("sessionId", ""));
+/// ```
 #[derive(Clone, Debug)]
 pub struct MemorySessions(Arc<Shared>);
 
@@ -38,19 +45,19 @@ struct Shared {
 struct Row {
     key: SessionKey,
     data: Vec<u8>,
-    /// When it ends unless it is used.
+    /// The time at which the session ends if no more requests use it.
     expires: OffsetDateTime,
-    /// When it ends at the latest.
+    /// The latest time at which the session ends.
     ends: Option<OffsetDateTime>,
-    /// Whether the session has got another id.
+    /// Whether the session has another id by now.
     renewed: bool,
 }
 
-/// The idle end moves on once in this time at most.
-const PERIOD: Duration = Duration::from_secs(60);
+/// The idle end moves at most once in this time.
+const TOUCH_PERIOD: Duration = Duration::from_secs(60);
 
-/// How long a renewed id can read.
-const GRACE: Duration = Duration::from_secs(10);
+/// The old id can still read for this time after a renewal.
+const OLD_ID_LIFETIME: Duration = Duration::from_secs(10);
 
 impl Default for MemorySessions {
     fn default() -> Self {
@@ -59,8 +66,8 @@ impl Default for MemorySessions {
 }
 
 impl MemorySessions {
-    /// No session yet. With an idle expiry, a session ends after so long without a page load, a call
-    /// or a form.
+    /// Creates an empty store. A session ends after the idle expiry without a page load, a call or a
+    /// form. Default: no idle expiry.
     pub fn new(idle_expiry: Option<Duration>) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -71,8 +78,8 @@ impl MemorySessions {
         }))
     }
 
-    /// Returns the key of a session, and whether its idle end is due to move on; `None` if it has
-    /// ended.
+    /// Returns the key of a session, and whether its idle end should move. Returns `None` if the session
+    /// has ended.
     pub fn find(&self, id: &Id) -> Option<(SessionKey, bool)> {
         let rows = self.rows();
         let row = rows.get(id).filter(|row| row.is_alive())?;
@@ -83,8 +90,8 @@ impl MemorySessions {
         self.0.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Stores a session under a new id. What has expired leaves.
-    fn insert_into(
+    /// Stores a session under a new id, and removes expired sessions.
+    fn insert_row(
         &self,
         rows: &mut HashMap<Id, Row>,
         record: &mut Record,
@@ -97,7 +104,7 @@ impl MemorySessions {
         let row = Row {
             key,
             data: data.clone(),
-            expires: self.end(record.expiry_date, ends),
+            expires: self.idle_end(record.expiry_date, ends),
             ends,
             renewed: false,
         };
@@ -105,8 +112,8 @@ impl MemorySessions {
         Ok(data)
     }
 
-    /// Returns when a session ends that is used now.
-    fn end(&self, expiry: OffsetDateTime, ends: Option<OffsetDateTime>) -> OffsetDateTime {
+    /// Returns the idle end of a session that a request uses now.
+    fn idle_end(&self, expiry: OffsetDateTime, ends: Option<OffsetDateTime>) -> OffsetDateTime {
         let idle_end = (self.0.idle_expiry).map(|idle| OffsetDateTime::now_utc() + idle);
         [idle_end, ends]
             .into_iter()
@@ -116,7 +123,7 @@ impl MemorySessions {
 
     fn needs_touch(&self, row: &Row) -> bool {
         let latest = row.ends.unwrap_or(row.expires);
-        !row.renewed && row.expires < self.end(latest, row.ends) - PERIOD
+        !row.renewed && row.expires < self.idle_end(latest, row.ends) - TOUCH_PERIOD
     }
 }
 
@@ -146,19 +153,19 @@ impl Sessions for MemorySessions {
     }
 
     async fn insert(&self, record: &mut Record) -> Result<Vec<u8>> {
-        let key = stamp(record, self.0.idle_expiry);
-        self.insert_into(&mut self.rows(), record, key)
+        let key = prepare(record, self.0.idle_expiry);
+        self.insert_row(&mut self.rows(), record, key)
     }
 
     async fn renew(&self, record: &mut Record, old: &Id) -> Result<Option<Vec<u8>>> {
-        let key = stamp(record, self.0.idle_expiry);
+        let key = prepare(record, self.0.idle_expiry);
         let mut rows = self.rows();
         let Some(row) = (rows.get_mut(old)).filter(|row| row.is_alive() && !row.renewed) else {
             return Ok(None);
         };
         row.renewed = true;
-        row.expires = row.expires.min(OffsetDateTime::now_utc() + GRACE);
-        self.insert_into(&mut rows, record, key).map(Some)
+        row.expires = row.expires.min(OffsetDateTime::now_utc() + OLD_ID_LIFETIME);
+        self.insert_row(&mut rows, record, key).map(Some)
     }
 
     async fn replace(&self, record: &Record, data: &[u8], expected: Option<&[u8]>) -> Result<bool> {
@@ -170,7 +177,7 @@ impl Sessions for MemorySessions {
         };
         row.data = data.to_vec();
         row.ends = row.ends.map(|ends| ends.min(record.expiry_date));
-        row.expires = self.end(record.expiry_date, row.ends);
+        row.expires = self.idle_end(record.expiry_date, row.ends);
         row.key = SessionKey::in_data(&record.data).unwrap_or(row.key);
         Ok(true)
     }
@@ -185,7 +192,7 @@ impl Sessions for MemorySessions {
 
     fn touch(&self, id: Id) {
         if let Some(row) = (self.rows().get_mut(&id)).filter(|row| row.is_alive() && !row.renewed) {
-            row.expires = self.end(row.ends.unwrap_or(row.expires), row.ends);
+            row.expires = self.idle_end(row.ends.unwrap_or(row.expires), row.ends);
         }
     }
 }

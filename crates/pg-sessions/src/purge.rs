@@ -1,11 +1,14 @@
-//! Deletes expired rows in batches, one instance at a time.
+//! Deletes expired rows in batches, on one instance at a time.
 
 use sqlx::{Connection as _, Executor};
 
 use crate::database::{Database, with_timeout};
 
-/// Runs a statement that deletes up to 1,000 rows until it deletes fewer, or until another instance
-/// is at it. Returns how many rows it deleted.
+/// A statement deletes at most this many rows.
+const BATCH_SIZE: u64 = 1000;
+
+/// Runs a statement that deletes up to 1,000 rows, again and again, until it deletes fewer. It stops
+/// early if another instance deletes. Returns the number of deleted rows.
 ///
 /// # Errors
 /// A statement fails, or takes longer than 4 seconds.
@@ -15,12 +18,12 @@ pub async fn delete_in_batches(database: &Database, sql: &str) -> sqlx::Result<u
     loop {
         let batch = with_timeout(async {
             let mut transaction = connection.begin().await?;
-            let alone: bool = sqlx::query_scalar(
+            let has_lock: bool = sqlx::query_scalar(
                 "select pg_try_advisory_xact_lock(hashtext('leptos-flash purge'))",
             )
             .fetch_one(&mut *transaction)
             .await?;
-            if !alone {
+            if !has_lock {
                 return Ok(0);
             }
             let batch = transaction.execute(sql).await?.rows_affected();
@@ -30,7 +33,7 @@ pub async fn delete_in_batches(database: &Database, sql: &str) -> sqlx::Result<u
         .await;
         let batch = connection.check(batch)?;
         deleted += batch;
-        if batch < 1000 {
+        if batch < BATCH_SIZE {
             return Ok(deleted);
         }
     }

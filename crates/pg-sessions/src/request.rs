@@ -1,14 +1,27 @@
-//! What a request is to its session, by its headers alone: a page load, use, or neither.
+//! Decides from a request's method and headers whether it loads a page or uses its session.
 
 use http::{HeaderMap, HeaderValue, Method, header};
 
-/// Returns whether a request loads a page that a person is about to see: a `GET`, now, and
-/// - with `Sec-Fetch-Dest` (<https://www.w3.org/TR/fetch-metadata/>): `document`, whatever it accepts;
-///   or `empty` with `Sec-Fetch-Mode: navigate`, which is a navigation that a service worker passes
-///   on (w3c/ServiceWorker#1803). A frame is no page load.
-/// - without it: one that accepts `text/html`, as every browser says and `curl` doesn't.
+/// Returns whether a request loads a page that a person sees at once. It must be a `GET`, and no
+/// [speculative](is_speculative) one. `Sec-Fetch-Dest` decides
+/// (<https://www.w3.org/TR/fetch-metadata/>):
 ///
-/// A prefetch, a prerender and a preview may never be seen.
+/// | `Sec-Fetch-Dest` | page load |
+/// |---|---|
+/// | `document` | yes, whatever it accepts |
+/// | `empty` | if `Sec-Fetch-Mode` is `navigate`: a service worker passes a navigation on (w3c/ServiceWorker#1803) |
+/// | another, such as `iframe` | no |
+/// | none | if it accepts `text/html`, as every browser says and `curl` doesn't |
+///
+/// ```
+/// use http::{HeaderMap, HeaderValue, Method, header};
+/// use pg_sessions::is_page_load;
+///
+/// let mut headers = HeaderMap::new();
+/// headers.insert(header::ACCEPT, HeaderValue::from_static("text/html"));
+/// assert!(is_page_load(&Method::GET, &headers));
+/// assert!(!is_page_load(&Method::HEAD, &headers));
+/// ```
 pub fn is_page_load(method: &Method, headers: &HeaderMap) -> bool {
     let is = |name: &str, value: &str| headers.get(name).is_some_and(|header| header == value);
     let navigates = match headers.get("sec-fetch-dest").map(HeaderValue::as_bytes) {
@@ -20,8 +33,9 @@ pub fn is_page_load(method: &Method, headers: &HeaderMap) -> bool {
     method == Method::GET && navigates && !is_speculative(headers)
 }
 
-/// Returns whether a browser fetches a page that may never be seen
-/// (<https://fetch.spec.whatwg.org/#sec-purpose-header>, and the headers before it).
+/// Returns whether a browser fetches a page that a person may never see: a prefetch, a prerender or a
+/// preview. It reads `Sec-Purpose` (<https://fetch.spec.whatwg.org/#sec-purpose-header>) and the older
+/// headers for the same.
 pub fn is_speculative(headers: &HeaderMap) -> bool {
     [
         "sec-purpose",
@@ -34,12 +48,13 @@ pub fn is_speculative(headers: &HeaderMap) -> bool {
     .any(|name| has(headers, name, &["prefetch", "prerender", "preview"]))
 }
 
-/// Returns whether a request keeps its session alive: a person loads a page or sends a form.
-pub(crate) fn is_use(method: &Method, headers: &HeaderMap) -> bool {
+/// Returns whether a request moves the idle end of its session: a person loads a page or sends a form.
+pub(crate) fn counts_as_use(method: &Method, headers: &HeaderMap) -> bool {
     let changes = !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
     (changes || is_page_load(method, headers)) && !is_speculative(headers)
 }
 
+/// Returns whether one of a header's values contains one of the words, in any case.
 fn has(headers: &HeaderMap, name: &str, words: &[&str]) -> bool {
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).to_lowercase();
     let has_one = |text: String| words.iter().any(|word| text.contains(word));

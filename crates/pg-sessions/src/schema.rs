@@ -1,4 +1,4 @@
-//! Tables: their names, what belongs to them, and how it gets into a database that is in use.
+//! Creates tables, columns and indexes, also in a database that is in use.
 
 use std::{fmt, time::Duration};
 
@@ -6,7 +6,13 @@ use sqlx::{Executor, PgConnection};
 
 use crate::database::{Database, with_timeout};
 
-/// A table's name, quoted.
+/// The name of a table. It is displayed in quotes, as SQL needs it.
+///
+/// ```
+/// use pg_sessions::schema::Table;
+///
+/// assert_eq!(Table::new("race", "runner").to_string(), r#""race"."runner""#);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {
     schema: String,
@@ -14,18 +20,18 @@ pub struct Table {
 }
 
 impl Table {
-    /// The table of this name in this schema. Names are quoted, so any is allowed.
+    /// Names a table in a schema. Any name is allowed, because names are quoted.
     pub fn new(schema: &str, table: &str) -> Self {
         let [schema, table] = [schema, table].map(str::to_owned);
         Self { schema, table }
     }
 
-    /// The table of tower-sessions-sqlx-store.
+    /// Names the table of tower-sessions-sqlx-store: `session` in the schema `tower_sessions`.
     pub fn sessions() -> Self {
         Self::new("tower_sessions", "session")
     }
 
-    /// The name of an index of this table, without its schema.
+    /// Returns the quoted name of an index of this table, without its schema.
     pub fn index(&self, columns: &str) -> String {
         quoted(&format!("{}_{columns}_idx", self.table))
     }
@@ -45,22 +51,54 @@ fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// A table with its columns and indexes, as a list of steps that each can be missing.
+/// A table with its columns and its indexes. [`migrate`](Self::migrate) creates those that are missing.
 #[derive(Debug)]
 pub struct Schema {
-    /// The table that it describes.
+    /// The name of the table.
     pub table: Table,
-    /// `create table if not exists …`, with all columns.
+    /// The statement `create table if not exists …`, with all columns.
     pub create: String,
-    /// Columns that a table of an older version, or of another library, lacks: the name, its type,
-    /// and the default of rows to come. A constant default is part of the type.
-    pub columns: Vec<(&'static str, &'static str, Option<&'static str>)>,
-    /// Indexes: the name for [`Table::index`], and `on …` without the name of the table.
-    pub indexes: Vec<(&'static str, &'static str)>,
+    /// The columns that a table may lack if an older version or another library created it.
+    pub columns: Vec<Column>,
+    /// The indexes, without that of the primary key.
+    pub indexes: Vec<Index>,
+}
+
+/// A column of a [`Schema`].
+#[derive(Clone, Copy, Debug)]
+pub struct Column {
+    /// The name.
+    pub name: &'static str,
+    /// The type and the constraints, such as `boolean not null default false`.
+    pub definition: &'static str,
+    /// A default that differs from row to row, such as `gen_random_uuid()`. Existing rows are filled in
+    /// batches. A constant default belongs into the definition: it costs no write.
+    pub default: Option<&'static str>,
+}
+
+/// An index of a [`Schema`].
+#[derive(Clone, Copy, Debug)]
+pub struct Index {
+    /// The name, as [`Table::index`] takes it.
+    pub name: &'static str,
+    /// The columns in parentheses, and the condition of a partial index: `(key) where key is not null`.
+    pub on: &'static str,
+    /// Whether two rows can't have the same values.
+    pub is_unique: bool,
+}
+
+impl Index {
+    /// Returns the statement that creates the index. `concurrently` is `"concurrently "` or empty,
+    /// `condition` is `"if not exists "` or empty.
+    fn create(&self, table: &Table, concurrently: &str, condition: &str) -> String {
+        let unique = if self.is_unique { "unique " } else { "" };
+        let (name, on) = (table.index(self.name), self.on);
+        format!("create {unique}index {concurrently}{condition}{name} on {table} {on}")
+    }
 }
 
 impl Schema {
-    /// Returns the SQL that makes it, for a role that may create tables. It is safe to run again.
+    /// Returns the SQL that creates all of it, for a role that may create tables. It can run again.
     pub fn sql(&self) -> String {
         let table = &self.table;
         let mut sql = format!(
@@ -68,39 +106,47 @@ impl Schema {
             quoted(&table.schema),
             self.create
         );
-        for (name, kind, default) in &self.columns {
-            sql += &format!("alter table {table} add column if not exists {name} {kind};\n");
+        for column in &self.columns {
+            let Column {
+                name,
+                definition,
+                default,
+            } = column;
+            sql += &format!("alter table {table} add column if not exists {name} {definition};\n");
             if let Some(default) = default {
                 sql += &format!("alter table {table} alter column {name} set default {default};\n");
                 sql += &format!("update {table} set {name} = {default} where {name} is null;\n");
             }
         }
-        for (name, on) in &self.indexes {
-            let unique = unique(name);
-            let name = table.index(name);
-            sql += &format!("create {unique}index if not exists {name} on {table} {on};\n");
+        for index in &self.indexes {
+            sql += &index.create(table, "", "if not exists ");
+            sql += ";\n";
         }
         sql
     }
 
-    /// Makes what is missing, one instance at a time. Where nothing is missing it only reads the
-    /// catalogue: it waits for no lock and needs no right to create anything.
+    /// Creates the missing schema, table, columns and indexes, on one instance at a time. If nothing is
+    /// missing, it only reads the catalogue. Then it waits for no lock, and its user needs no right to
+    /// create anything.
     ///
-    /// Other statements do not wait long for it: it gives a lock up after 2 seconds, adds columns without writing
-    /// rows, fills them in batches, and builds indexes while others write.
+    /// It works in a database that is in use, because other statements don't wait long for it:
+    /// - It waits for a lock for at most 2 seconds.
+    /// - It adds a column without writing rows, and fills it in batches.
+    /// - It builds indexes while other statements write.
     ///
     /// # Errors
-    /// The database can't be reached, a lock was not to be had within 2 seconds, or its user may not
-    /// create what is missing.
+    /// - The database can't be reached.
+    /// - A table stays locked for 2 seconds.
+    /// - The user may not create what is missing. Run [`sql`](Self::sql) as one that may.
     pub async fn migrate(&self, database: &Database) -> sqlx::Result<()> {
         if self.is_complete(database).await? {
             return Ok(());
         }
         let mut connection = database.connection().await?;
-        let done = self.make(&mut connection).await;
-        // It has settings and perhaps the lock of its session.
+        let created = self.create_missing(&mut connection).await;
+        // It has other settings, and may hold the advisory lock.
         connection.close();
-        done
+        created
     }
 
     async fn is_complete(&self, database: &Database) -> sqlx::Result<bool> {
@@ -109,12 +155,12 @@ impl Schema {
         Ok(connection.check(missing)?.is_empty())
     }
 
-    async fn make(&self, connection: &mut PgConnection) -> sqlx::Result<()> {
+    async fn create_missing(&self, connection: &mut PgConnection) -> sqlx::Result<()> {
         connection
             .execute("set statement_timeout = 0; set lock_timeout = '2s'")
             .await?;
-        // Asked again and again: an instance that waits within a statement would hold up
-        // `create index concurrently` of the one that has the lock.
+        // It polls: `create index concurrently` on the instance that has the lock would wait for a
+        // statement that waits for the lock.
         while !sqlx::query_scalar("select pg_try_advisory_lock(hashtext('leptos-flash migrate'))")
             .fetch_one(&mut *connection)
             .await?
@@ -123,14 +169,14 @@ impl Schema {
         }
         for step in self.missing(connection).await? {
             for sql in step {
-                // A column is filled in batches: the last one is empty.
-                while connection.execute(&*sql).await?.rows_affected() == BATCH {}
+                // Fills a column in batches. All other statements affect no rows and run once.
+                while connection.execute(&*sql).await?.rows_affected() == BATCH_SIZE {}
             }
         }
         Ok(())
     }
 
-    /// The statements that make what is missing.
+    /// Returns the statements that create what is missing.
     async fn missing(&self, connection: &mut PgConnection) -> sqlx::Result<Vec<Vec<String>>> {
         let table = &self.table;
         let (has_schema, kind): (bool, Option<String>) = sqlx::query_as(
@@ -148,53 +194,54 @@ impl Schema {
         if kind.is_none() {
             steps.push(vec![self.create.clone()]);
         }
-        for (name, kind, default) in &self.columns {
-            let there: bool = sqlx::query_scalar(
+        for column in &self.columns {
+            let exists: bool = sqlx::query_scalar(
                 "select exists (select from pg_attribute
                  where attrelid = to_regclass($1) and attname = $2 and not attisdropped)",
             )
             .bind(table.to_string())
-            .bind(name)
+            .bind(column.name)
             .fetch_one(&mut *connection)
             .await?;
-            if !there {
-                steps.push(self.add_column(name, kind, *default));
+            if !exists {
+                steps.push(self.add_column(*column));
             }
         }
-        for (name, on) in &self.indexes {
-            let valid: Option<bool> = sqlx::query_scalar(
+        for index in &self.indexes {
+            let is_valid: Option<bool> = sqlx::query_scalar(
                 "select indisvalid from pg_index where indexrelid = to_regclass($1)",
             )
-            .bind(table.index_in_schema(name))
+            .bind(table.index_in_schema(index.name))
             .fetch_optional(&mut *connection)
             .await?;
-            // A partitioned table can't do it, and its indexes are made with it.
-            let concurrently = match kind.as_deref() {
-                Some("p") => "",
-                _ => "concurrently ",
+            // PostgreSQL can't build an index of a partitioned table concurrently.
+            let concurrently = if kind.as_deref() == Some("p") {
+                ""
+            } else {
+                "concurrently "
             };
             let mut step = Vec::new();
-            if valid == Some(false) {
-                // What a failed attempt left.
-                step.push(format!(
-                    "drop index {concurrently}{}",
-                    table.index_in_schema(name)
-                ));
+            if is_valid == Some(false) {
+                // A failed build leaves an invalid index.
+                let name = table.index_in_schema(index.name);
+                step.push(format!("drop index {concurrently}{name}"));
             }
-            if valid != Some(true) {
-                let (unique, name) = (unique(name), table.index(name));
-                step.push(format!(
-                    "create {unique}index {concurrently}{name} on {table} {on}"
-                ));
+            if is_valid != Some(true) {
+                step.push(index.create(table, concurrently, ""));
                 steps.push(step);
             }
         }
         Ok(steps)
     }
 
-    fn add_column(&self, name: &str, kind: &str, default: Option<&str>) -> Vec<String> {
+    fn add_column(&self, column: Column) -> Vec<String> {
         let table = &self.table;
-        let add = format!("alter table {table} add column if not exists {name} {kind}");
+        let Column {
+            name,
+            definition,
+            default,
+        } = column;
+        let add = format!("alter table {table} add column if not exists {name} {definition}");
         let Some(default) = default else {
             return vec![add];
         };
@@ -202,18 +249,15 @@ impl Schema {
             format!("{add}; alter table {table} alter column {name} set default {default}"),
             format!(
                 "update {table} set {name} = {default} where id in (
-                    select id from {table} where {name} is null limit {BATCH}
+                    select id from {table} where {name} is null limit {BATCH_SIZE}
                  )"
             ),
         ]
     }
 }
 
-const BATCH: u64 = 1000;
-
-fn unique(index: &str) -> &'static str {
-    if index == "key" { "unique " } else { "" }
-}
+/// A statement fills a new column in at most this many rows.
+const BATCH_SIZE: u64 = 1000;
 
 #[cfg(test)]
 mod tests {

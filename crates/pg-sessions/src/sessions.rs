@@ -1,4 +1,4 @@
-//! What [`SessionLayer`](crate::SessionLayer) asks of a store of sessions.
+//! The trait of a session store, as [`SessionLayer`](crate::SessionLayer) uses it.
 
 use std::fmt;
 
@@ -10,33 +10,34 @@ use tower_sessions::{
 
 use crate::key::SessionKey;
 
-/// A store whose sessions concurrent requests can't break.
+/// A session store that concurrent requests can't break.
 ///
-/// It is stricter than tower-sessions' `SessionStore`: only [`insert`](Self::insert) begins a session,
-/// and every other change says what it expects to find.
+/// It is stricter than tower-sessions' `SessionStore`: only [`insert`](Self::insert) creates a session.
+/// Each other change says what it expects in the store. All methods fail if the store can't be reached.
 #[async_trait]
 pub trait Sessions: fmt::Debug + Send + Sync {
-    /// Returns what tells these sessions from those of another store: the name of their table.
+    /// Returns a name that no other store in the process has, such as that of the table.
     fn name(&self) -> &str;
 
-    /// Reads a session.
+    /// Returns a session, or `None` if it doesn't exist or has ended.
     async fn read(&self, id: &Id) -> Result<Option<StoredSession>>;
 
-    /// Stores a new session under a new id. Returns its data as it was stored.
+    /// Stores a new session under a new id. Returns its encoded data.
     async fn insert(&self, record: &mut Record) -> Result<Vec<u8>>;
 
-    /// Stores a session under a new id in place of `old`. Returns its data as it was stored, or `None`
-    /// if the session has ended or got another id meanwhile: then nothing is stored.
+    /// Stores a session under a new id, in place of the id `old`. Returns its encoded data. Returns
+    /// `None` and stores nothing if the session has ended or already has another id.
     async fn renew(&self, record: &mut Record, old: &Id) -> Result<Option<Vec<u8>>>;
 
-    /// Replaces the data of a session; where `expected` is given, only if the stored data are these.
-    /// Returns false if they aren't, or if the session has ended.
+    /// Replaces the encoded data of a session. With `expected`, it does so only if the stored data are
+    /// equal to that. Returns whether it replaced them: not if the session has ended.
     async fn replace(&self, record: &Record, data: &[u8], expected: Option<&[u8]>) -> Result<bool>;
 
-    /// Ends a session under all its ids.
+    /// Ends a session, with all its ids.
     async fn end(&self, id: &Id) -> Result<()>;
 
-    /// Moves the idle end of a session on, soon. It is in use, and this is [due](StoredSession::needs_touch).
+    /// Moves the idle end of a session soon. Call it if a request uses the session and
+    /// [`needs_touch`](StoredSession::needs_touch) is true.
     fn touch(&self, id: Id);
 }
 
@@ -45,10 +46,10 @@ pub trait Sessions: fmt::Debug + Send + Sync {
 pub struct StoredSession {
     /// The key of the session.
     pub key: SessionKey,
-    /// Its data as they are stored.
+    /// The encoded data.
     pub data: Vec<u8>,
-    /// Whether its idle end should move on if it is in use.
+    /// Whether its idle end should move if a request uses it.
     pub needs_touch: bool,
-    /// Its data as they are read; `None` if they can't be read.
+    /// The decoded data, or `None` if they can't be read.
     pub record: Option<Record>,
 }

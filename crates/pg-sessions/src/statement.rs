@@ -1,28 +1,32 @@
-//! Statements that stand in files, with names in place of numbers: psql runs the same files.
+//! Reads SQL files, in which tables and values have names, as in psql.
 
-/// Returns the statement as PostgreSQL gets it. `:name` becomes the name of that table, or the number
-/// of a value: `$1` is the value that appears first. The lines between `\if :name` and `\endif` stay if
-/// `parts` has the name.
+/// Returns a statement in PostgreSQL's own syntax.
 ///
-/// psql reads all of this too, see its `\set` and `\if`:
-/// `psql -v session=tower_sessions.session -v "id='…'" -f end.sql`
+/// | in the file | in the statement |
+/// |---|---|
+/// | `:name`, which `tables` has | the name of that table, as it is given |
+/// | any other `:name` | the number of a value: `$1` for the name that appears first |
+/// | the lines between `\if :name` and `\endif` | the same lines if `parts` has the name, else nothing |
+/// | a line that begins with `--` | nothing |
+///
+/// psql runs the same files:
+/// `psql -v session=tower_sessions.session -v "id='…'" -f end.sql`.
 ///
 /// ```
-/// use pg_sessions::statement::statement;
+/// use pg_sessions::statement::render;
 ///
 /// let sql = "select :id::text\n\\if :all\n, name\n\\endif\nfrom :table where id = :id";
 /// let tables = [("table", "runner")];
-/// assert_eq!(statement(sql, &tables, &[]), "select $1::text\nfrom runner where id = $1");
+/// assert_eq!(render(sql, &tables, &[]), "select $1::text\nfrom runner where id = $1");
 /// ```
-pub fn statement(sql: &str, tables: &[(&str, &str)], parts: &[&str]) -> String {
-    let mut stays = true;
+pub fn render(sql: &str, tables: &[(&str, &str)], parts: &[&str]) -> String {
+    let mut is_kept = true;
     let mut lines = Vec::new();
     for line in sql.lines() {
         match line.strip_prefix("\\if :") {
-            Some(part) => stays = parts.contains(&part),
-            None if line == "\\endif" => stays = true,
-            // Comments are for who reads the file.
-            None if stays && !line.trim_start().starts_with("--") => lines.push(line),
+            Some(part) => is_kept = parts.contains(&part),
+            None if line == "\\endif" => is_kept = true,
+            None if is_kept && !line.trim_start().starts_with("--") => lines.push(line),
             None => {}
         }
     }
@@ -40,7 +44,7 @@ pub fn statement(sql: &str, tables: &[(&str, &str)], parts: &[&str]) -> String {
     })
 }
 
-/// Replaces each `:name`, but not in `::type`.
+/// Returns the SQL with each `:name` replaced by `text(name)`. `::type` is a cast, and is kept.
 fn replace(sql: &str, mut text: impl FnMut(&str) -> String) -> String {
     let mut parts = sql.split(':');
     let mut replaced = parts.next().unwrap_or_default().to_owned();
@@ -65,7 +69,7 @@ mod tests {
 
     #[test]
     fn a_value_has_one_number_wherever_it_appears() {
-        let sql = statement(
+        let sql = render(
             "select :b::int8, :a, :b, make_interval(secs => :c)",
             &[],
             &[],
@@ -75,14 +79,14 @@ mod tests {
 
     #[test]
     fn a_name_of_a_table_with_a_colon_stays_as_it_is() {
-        let sql = statement("select 1 from :t where a = :a", &[("t", "\"a:b\"")], &[]);
+        let sql = render("select 1 from :t where a = :a", &[("t", "\"a:b\"")], &[]);
         assert_eq!(sql, "select 1 from \"a:b\" where a = $1");
     }
 
     #[test]
     fn a_part_is_there_only_when_it_is_asked_for() {
         let sql = "a\n\\if :some\nb :x\n\\endif\n-- why\nc :y";
-        assert_eq!(statement(sql, &[], &[]), "a\nc $1");
-        assert_eq!(statement(sql, &[], &["some"]), "a\nb $1\nc $2");
+        assert_eq!(render(sql, &[], &[]), "a\nc $1");
+        assert_eq!(render(sql, &[], &["some"]), "a\nb $1\nc $2");
     }
 }

@@ -1,4 +1,4 @@
-//! Sessions in PostgreSQL: the table and format of tower-sessions-sqlx-store, safe under concurrency.
+//! The session store in PostgreSQL.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -13,27 +13,28 @@ use tower_sessions::{
 use crate::{
     database::{Database, describe},
     expiry::{NEEDS_TOUCH, Touches},
-    info::{decode, encode, stamp},
+    info::{decode, encode, prepare},
     key::SessionKey,
     purge::delete_in_batches,
-    schema::{Schema, Table},
+    schema::{Column, Index, Schema, Table},
     sessions::{Sessions, StoredSession},
-    statement::statement,
+    statement::render,
 };
 
-/// The sessions of tower-sessions-sqlx-store's `PostgresStore`: the same table and format, but
+/// Keeps sessions in the table of tower-sessions-sqlx-store's `PostgresStore`, in the same format. It
+/// differs from `PostgresStore` as follows:
 ///
-/// | `PostgresStore` | here |
+/// | `PostgresStore` | this store |
 /// |---|---|
-/// | `create` is four statements, and takes up the id of a session that was flushed | one statement, always a new id |
-/// | `save` inserts, so a request in flight undoes a logout | only updates |
-/// | the last of two requests that save wins | changes of different keys both survive |
-/// | a logout deletes one row | all ids of the session end |
-/// | data that can't be read locks its owner out | counts as no session, and is logged |
-/// | expired rows go in one statement | in batches |
-/// | a session ends at a fixed time, or moves with each change | idle end and latest end, see [`with_idle_expiry`](Self::with_idle_expiry) |
+/// | `create` runs four statements. It reuses the id of a flushed session. | `create` runs one statement. The id is always new. |
+/// | `save` inserts a missing row: a concurrent request undoes a logout. | `save` only updates. |
+/// | If two requests save, the last one wins. | Changes of different keys are both kept. |
+/// | A logout deletes one row. | A logout deletes all rows of the session. |
+/// | A visitor whose data can't be read gets errors. | The visitor has no session. The log says so. |
+/// | One statement deletes all expired rows. | Each statement deletes up to 1,000 rows. |
+/// | A session ends at a fixed time, or each change moves its end. | A session has an idle end and a latest end, see [`with_idle_expiry`](Self::with_idle_expiry). |
 ///
-/// [`SessionLayer`](crate::SessionLayer) lends its sessions to requests.
+/// [`SessionLayer`](crate::SessionLayer) gives requests their sessions.
 #[derive(Clone, Debug)]
 pub struct PostgresSessionStore(Arc<Shared>);
 
@@ -41,7 +42,7 @@ pub struct PostgresSessionStore(Arc<Shared>);
 struct Shared {
     database: Database,
     table: Table,
-    /// The name of the table.
+    /// The name of the table, as [`Sessions::name`] returns it.
     name: String,
     idle_expiry: Option<Duration>,
     touches: Touches,
@@ -49,10 +50,10 @@ struct Shared {
 }
 
 impl PostgresSessionStore {
-    /// A store in schema `tower_sessions`, table `session`, as `PostgresStore`'s.
+    /// Creates a store for the table `session` in the schema `tower_sessions`, as `PostgresStore` does.
     ///
-    /// It opens connections of its own when it is first used, with the options of this pool: as many
-    /// as the pool may have, 6 at least.
+    /// At its first use it opens its own connections, with the options of this pool. It opens as many as
+    /// the pool may have, but at least 6.
     pub fn new(pool: PgPool) -> Self {
         let table = Table::sessions();
         Self(Arc::new(Shared {
@@ -65,7 +66,8 @@ impl PostgresSessionStore {
         }))
     }
 
-    /// Another schema and table. Names are quoted, so any is allowed.
+    /// Sets the schema and the table. Any name is allowed, because names are quoted. Default:
+    /// `tower_sessions`, `session`.
     pub fn with_table(mut self, schema: &str, table: &str) -> Self {
         let shared = Arc::make_mut(&mut self.0);
         shared.table = Table::new(schema, table);
@@ -74,55 +76,56 @@ impl PostgresSessionStore {
         self
     }
 
-    /// Ends a session after so long without a page load, a call or a form. Default: never.
+    /// Ends a session after this time without a page load, a call or a form. Default: never.
     ///
-    /// The `Max-Age` of the session's cookie is then the age at which it ends in any case, counted
-    /// from its birth. Requests move the idle end on, once a minute at most and many sessions in one
-    /// statement; files, prefetches and `HEAD` don't.
+    /// With an idle expiry, the `Max-Age` of the session's cookie is the session's latest end, counted
+    /// from its creation. Requests move the idle end at most once a minute, for many sessions in one
+    /// statement. Files, prefetches and `HEAD` requests don't move it.
     pub fn with_idle_expiry(mut self, idle: Duration) -> Self {
         Arc::make_mut(&mut self.0).idle_expiry = Some(idle);
         self
     }
 
-    /// How many seconds a session may be idle, as the statements get it.
-    pub fn idle(&self) -> Option<f64> {
+    /// Returns the idle expiry in seconds, as the statements take it. Returns `None` if there is none.
+    pub fn idle_seconds(&self) -> Option<f64> {
         self.0.idle_expiry.map(|idle| idle.as_secs_f64())
     }
 
-    /// The pool that it was made with.
+    /// Returns the pool that the store was created with.
     pub fn pool(&self) -> &PgPool {
-        self.0.database.given()
+        self.0.database.app_pool()
     }
 
-    /// The connections that it opens, for a table beside that of the sessions.
+    /// Returns the store's own connections, for statements on other tables of the same database.
     pub fn database(&self) -> &Database {
         &self.0.database
     }
 
-    /// The table of the sessions.
+    /// Returns the name of the sessions' table.
     pub fn table(&self) -> &Table {
         &self.0.table
     }
 
-    /// The SQL of the schema, for a database in which the app may not create tables. Run it
-    /// as a role that may. It is safe to run again.
+    /// Returns the SQL that creates the schema and the table. Run it as a role that may create tables if
+    /// the app's role may not. It can run again.
     pub fn schema(&self) -> String {
         schema(&self.0.table).sql()
     }
 
-    /// Creates the schema and the table when they are missing, and adds what this store needs to a
-    /// table that `PostgresStore` made. Safe when many instances start at once: they take turns. In a
-    /// database that has it all nothing is written or locked.
+    /// Creates the schema and the table if they are missing. It adds columns and indexes to a table that
+    /// `PostgresStore` created. Many instances may call it at once: they take turns. If nothing is
+    /// missing, it only reads.
     ///
     /// # Errors
-    /// The database can't be reached, a lock was not to be had within 2 seconds, or its user may not
-    /// create what is missing: see [`schema`](Self::schema).
+    /// - The database can't be reached.
+    /// - The table stays locked for 2 seconds.
+    /// - The database user may not create what is missing, see [`schema`](Self::schema).
     pub async fn migrate(&self) -> sqlx::Result<()> {
         schema(&self.0.table).migrate(&self.0.database).await
     }
 
-    /// Returns whether the database answers within 3 seconds and can be written: not a standby, and not a
-    /// primary that has become one. For a readiness probe.
+    /// Returns whether the database answers within 3 seconds and can be written. Use it for a readiness
+    /// probe. A standby can't be written, and neither can a primary that has become one.
     pub async fn is_writable(&self) -> bool {
         let writable =
             || sqlx::query("select current_setting('transaction_read_only') = 'off' as writable");
@@ -133,7 +136,7 @@ impl PostgresSessionStore {
         };
         let is_writable = row.is_some_and(|row| row.try_get("writable").unwrap_or(false));
         if !is_writable {
-            self.0.database.suspect();
+            self.0.database.retire_connections();
         }
         is_writable
     }
@@ -152,41 +155,53 @@ impl Sessions for PostgresSessionStore {
             sql,
             ..
         } = &*self.0;
-        touches.touch(id, self.idle(), database, &sql.touch);
+        touches.touch(id, self.idle_seconds(), database, &sql.touch);
     }
 
     async fn read(&self, id: &Id) -> Result<Option<StoredSession>> {
         let id = id.to_string();
-        let select = || sqlx::query(&self.0.sql.load).bind(self.idle()).bind(&id);
-        let answer = self.0.database.run(select).await.map_err(backend)?;
+        let select = || {
+            sqlx::query(&self.0.sql.load)
+                .bind(self.idle_seconds())
+                .bind(&id)
+        };
+        let answer = self.0.database.run(select).await.map_err(backend_error)?;
         let Some(row) = answer.rows.first() else {
             return Ok(None);
         };
-        stored(row).map(Some).map_err(backend)
+        decode_row(row).map(Some).map_err(backend_error)
     }
 
     async fn insert(&self, record: &mut Record) -> Result<Vec<u8>> {
-        let key = stamp(record, self.0.idle_expiry);
+        let key = prepare(record, self.0.idle_expiry);
         loop {
-            let data = new_id(record)?;
+            let data = assign_new_id(record)?;
             let id = record.id.to_string();
             let insert = || {
                 sqlx::query(&self.0.sql.create)
                     .bind(&id)
                     .bind(&data)
                     .bind(record.expiry_date)
-                    .bind(self.idle())
+                    .bind(self.idle_seconds())
                     .bind(key.0)
             };
-            if self.0.database.run(insert).await.map_err(backend)?.affected == 1 {
+            if self
+                .0
+                .database
+                .run(insert)
+                .await
+                .map_err(backend_error)?
+                .affected
+                == 1
+            {
                 return Ok(data);
             }
         }
     }
 
     async fn renew(&self, record: &mut Record, old: &Id) -> Result<Option<Vec<u8>>> {
-        let key = stamp(record, self.0.idle_expiry);
-        let data = new_id(record)?;
+        let key = prepare(record, self.0.idle_expiry);
+        let data = assign_new_id(record)?;
         let (id, old) = (record.id.to_string(), old.to_string());
         let renew = || {
             sqlx::query(&self.0.sql.renew)
@@ -194,10 +209,10 @@ impl Sessions for PostgresSessionStore {
                 .bind(&id)
                 .bind(&data)
                 .bind(record.expiry_date)
-                .bind(self.idle())
+                .bind(self.idle_seconds())
                 .bind(key.0)
         };
-        let renewed = self.0.database.run(renew).await.map_err(backend)?;
+        let renewed = self.0.database.run(renew).await.map_err(backend_error)?;
         Ok((renewed.affected == 1).then_some(data))
     }
 
@@ -207,23 +222,30 @@ impl Sessions for PostgresSessionStore {
             sqlx::query(&self.0.sql.save)
                 .bind(data)
                 .bind(record.expiry_date)
-                .bind(self.idle())
+                .bind(self.idle_seconds())
                 .bind(SessionKey::in_data(&record.data).map(|key| key.0))
                 .bind(&id)
                 .bind(expected)
         };
-        Ok(self.0.database.run(update).await.map_err(backend)?.affected == 1)
+        Ok(self
+            .0
+            .database
+            .run(update)
+            .await
+            .map_err(backend_error)?
+            .affected
+            == 1)
     }
 
     async fn end(&self, id: &Id) -> Result<()> {
         let id = id.to_string();
         let delete = || sqlx::query(&self.0.sql.end).bind(&id);
-        self.0.database.run(delete).await.map_err(backend)?;
+        self.0.database.run(delete).await.map_err(backend_error)?;
         Ok(())
     }
 }
 
-fn stored(row: &PgRow) -> sqlx::Result<StoredSession> {
+fn decode_row(row: &PgRow) -> sqlx::Result<StoredSession> {
     let data: Vec<u8> = row.try_get("data")?;
     let key = SessionKey(row.try_get("flash_key")?);
     let record = decode(&data, key, row.try_get("expiry_date")?);
@@ -236,16 +258,17 @@ fn stored(row: &PgRow) -> sqlx::Result<StoredSession> {
     })
 }
 
-fn new_id(record: &mut Record) -> Result<Vec<u8>> {
+/// Gives a session a new id. Returns its encoded data.
+fn assign_new_id(record: &mut Record) -> Result<Vec<u8>> {
     record.id = Id::default();
     encode(record)
 }
 
-fn backend(error: sqlx::Error) -> Error {
+fn backend_error(error: sqlx::Error) -> Error {
     Error::Backend(describe(&error))
 }
 
-/// For what has no request: jobs, tests, another session layer. Requests get their sessions from
+/// Jobs, tests and other session layers use this trait. Requests get their sessions from
 /// [`SessionLayer`](crate::SessionLayer), which also merges changes and renews ids.
 #[async_trait]
 impl SessionStore for PostgresSessionStore {
@@ -271,7 +294,7 @@ impl ExpiredDeletion for PostgresSessionStore {
     async fn delete_expired(&self) -> Result<()> {
         delete_in_batches(&self.0.database, &self.0.sql.delete_expired)
             .await
-            .map_err(backend)?;
+            .map_err(backend_error)?;
         Ok(())
     }
 }
@@ -290,18 +313,39 @@ fn schema(table: &Table) -> Schema {
 )"
         ),
         columns: vec![
-            ("flash_key", "uuid", Some("gen_random_uuid()")),
-            ("ends_at", "timestamptz", None),
-            ("renewed", "boolean not null default false", None),
+            Column {
+                name: "flash_key",
+                definition: "uuid",
+                default: Some("gen_random_uuid()"),
+            },
+            Column {
+                name: "ends_at",
+                definition: "timestamptz",
+                default: None,
+            },
+            Column {
+                name: "renewed",
+                definition: "boolean not null default false",
+                default: None,
+            },
         ],
         indexes: vec![
-            ("expiry_date", "(expiry_date)"),
-            // For the end of a session, which may have several ids.
-            ("flash_key", "(flash_key)"),
+            Index {
+                name: "expiry_date",
+                on: "(expiry_date)",
+                is_unique: false,
+            },
+            // A session may have several rows, one for each of its ids. They have one key.
+            Index {
+                name: "flash_key",
+                on: "(flash_key)",
+                is_unique: false,
+            },
         ],
     }
 }
 
+/// The statements of `sql/`.
 #[derive(Clone)]
 struct Sql {
     create: String,
@@ -323,8 +367,7 @@ impl Sql {
     fn new(session: &Table) -> Self {
         let session = session.to_string();
         let tables = [("session", &*session)];
-        let statement =
-            |sql: &str| statement(&sql.replace(":needs_touch", NEEDS_TOUCH), &tables, &[]);
+        let statement = |sql: &str| render(&sql.replace(":needs_touch", NEEDS_TOUCH), &tables, &[]);
         Self {
             create: statement(include_str!("sql/create.sql")),
             load: statement(include_str!("sql/load.sql")),

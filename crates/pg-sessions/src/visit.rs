@@ -1,4 +1,4 @@
-//! A visit: what one request does to its session, and what follows from it for row and cookie.
+//! Stores what one request changes in its session, and decides what the response does with the cookie.
 
 use std::{
     collections::HashMap,
@@ -23,80 +23,82 @@ use tower_sessions::{
 use crate::{info::encode, key::SessionKey, sessions::Sessions};
 
 /// One request's use of its session. [`SessionLayer`](crate::SessionLayer) adds it to the request,
-/// beside tower-sessions' `Session`; it is an extractor.
+/// next to tower-sessions' `Session`. Handlers extract it.
 ///
-/// The session works as usual in handlers, and so do crates that are built on it. What is different:
-/// - `Session::cycle_id` is done when the response leaves, and not if that is a 5xx. Requests that
-///   are under way come with the old id: it can read, and get messages, for another 10 seconds.
-/// - `Session::flush` ends the session under all its ids.
-/// - When another request has changed the session meanwhile, this one's changes are merged key by
-///   key. To change one key in a way that depends on its value, use [`update`](Self::update).
+/// Handlers and other crates use the `Session` as before. Three things differ from tower-sessions:
+/// - `Session::cycle_id` takes effect with the response, unless that is a 5xx. Concurrent requests may
+///   still send the old id. It can read the session and get messages for 10 more seconds.
+/// - `Session::flush` ends the session with all its ids.
+/// - If another request has changed the session meanwhile, the changes of both are merged key by key.
+///   To change one key depending on its value, use [`update`](Self::update).
 #[derive(Clone)]
 pub struct Visit(Arc<Inner>);
 
 struct Inner {
     store: Arc<dyn Sessions>,
-    /// The session's id when the request came.
+    /// The session id in the request's cookie.
     id: Option<Id>,
-    /// Whether the request counts as use of the session.
-    is_use: AtomicBool,
+    /// Whether the request moves the idle end of the session.
+    counts_as_use: AtomicBool,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
-    /// The session of this visit, which is asked for its id; gone when the visit is over.
+    /// The session of this request, for its current id. It is `None` when the visit is finished.
     session: Option<Session>,
-    seen: Option<Seen>,
-    /// The key of a session whose data could not be read: the next one goes on with it.
+    snapshot: Option<Snapshot>,
+    /// The key of a session whose data can't be read. The session that replaces it gets this key.
     unreadable: Option<SessionKey>,
-    /// The id that `cycle_id` replaced.
+    /// The id that `cycle_id` replaces.
     renewed_from: Option<Id>,
-    fate: Fate,
+    outcome: Outcome,
 }
 
-/// What this visit knows of the stored session.
-struct Seen {
+/// The stored session, as this request has seen it last.
+struct Snapshot {
     id: Id,
-    /// The data that the visit's record began with.
-    began: HashMap<String, Value>,
-    /// The row as it was read or written last, and its data.
+    /// The data from which the request's own changes are computed.
+    original: HashMap<String, Value>,
+    /// The row as the request read or wrote it last, encoded.
     row: Vec<u8>,
+    /// The same row, decoded.
     data: HashMap<String, Value>,
 }
 
-/// What became of the session.
+/// The effect of this request on the stored session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Fate {
+enum Outcome {
     #[default]
     Unchanged,
-    /// It was created, or got a new id.
+    /// The request created the session, or gave it a new id.
     Stored,
-    /// This request ended it.
+    /// The request ended the session.
     Ended,
-    /// It could not be saved: another request has ended it or renewed its id.
-    Lost,
+    /// The request's changes were dropped: another request has ended the session or renewed its id.
+    Conflict,
 }
 
-/// What the response says of the cookie.
+/// What the response does with the cookie.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    Leave,
+pub(crate) enum CookieAction {
+    Keep,
     Set(Id),
     Remove,
 }
 
 impl Visit {
+    /// Begins the visit of a request with this id in its cookie. Returns the visit and its session.
     pub(crate) fn begin(
         store: Arc<dyn Sessions>,
         id: Option<Id>,
         expiry: Option<Expiry>,
-        is_use: bool,
+        counts_as_use: bool,
     ) -> (Self, Session) {
         let visit = Self(Arc::new(Inner {
             store,
             id,
-            is_use: AtomicBool::new(is_use),
+            counts_as_use: AtomicBool::new(counts_as_use),
             state: Mutex::default(),
         }));
         let session = Session::new(id, Arc::new(VisitStore(visit.clone())), expiry);
@@ -104,16 +106,15 @@ impl Visit {
         (visit, session)
     }
 
-    /// Changes one key of the session, safely: when another request changes it at the same time, one
-    /// of the two waits for the other's value. The change is stored when this returns.
+    /// Changes one key of the session, and returns what `change` returns. The change is stored then.
     ///
-    /// `change` gets the stored value and may run several times, so it should do nothing else. What
-    /// it returns the last time is returned. A value that it takes away is removed.
+    /// If another request changes the session at the same time, this method reads the new value and calls
+    /// `change` again. So `change` should have no side effects. If it leaves `None`, the key is removed.
     ///
     /// ```
     /// # use pg_sessions::Visit;
     /// # async fn example(visit: Visit) -> Result<(), tower_sessions::session::Error> {
-    /// // Of 20 requests at once that each count one, none is lost.
+    /// // If 20 requests count at once, all 20 are counted.
     /// let laps = visit.update("laps", |laps: &mut Option<u32>| {
     ///     let count = laps.unwrap_or(0) + 1;
     ///     *laps = Some(count);
@@ -124,8 +125,10 @@ impl Visit {
     /// ```
     ///
     /// # Errors
-    /// The database can't be reached, the stored value is not a `T`, or so many requests change the
-    /// session that 100 attempts met another one each.
+    /// - The database can't be reached.
+    /// - The stored value is not a `T`.
+    /// - Another request changes the session during each of 100 attempts.
+    /// - The response has left already.
     pub async fn update<T, R>(
         &self,
         key: &str,
@@ -150,14 +153,14 @@ impl Visit {
             };
             Ok::<_, session::Error>(result)
         };
-        for _ in 0..ATTEMPTS {
+        for _ in 0..MAX_ATTEMPTS {
             let stored = match session.id() {
                 Some(id) => self.0.store.read(&id).await?,
                 None => None,
             };
             let Some((row, mut record)) = stored.and_then(|row| Some((row.data, row.record?)))
             else {
-                // A new session, which no other request knows.
+                // The session is new, so no other request can change it.
                 let mut data = HashMap::new();
                 data.extend(
                     session
@@ -180,7 +183,7 @@ impl Visit {
             }
             let data = encode(&record)?;
             if self.0.store.replace(&record, &data, Some(&row)).await? {
-                self.is_updated(&session, key, after, data, record.data)
+                self.apply_update(&session, key, after, data, record.data)
                     .await?;
                 return Ok(result);
             }
@@ -188,8 +191,8 @@ impl Visit {
         Err(Error::Backend("the session changes too often".to_owned()).into())
     }
 
-    /// Takes a stored change of one key over into the session of this visit, if that was read before.
-    async fn is_updated(
+    /// Copies a stored change of one key into the request's session, if the request has read that.
+    async fn apply_update(
         &self,
         session: &Session,
         key: &str,
@@ -199,13 +202,13 @@ impl Visit {
     ) -> std::result::Result<(), session::Error> {
         {
             let mut state = self.state();
-            let Some(seen) = &mut state.seen else {
+            let Some(snapshot) = &mut state.snapshot else {
                 return Ok(());
             };
-            (seen.row, seen.data) = (row, data);
+            (snapshot.row, snapshot.data) = (row, data);
             match value.clone() {
-                Some(value) => seen.began.insert(key.to_owned(), value),
-                None => seen.began.remove(key),
+                Some(value) => snapshot.original.insert(key.to_owned(), value),
+                None => snapshot.original.remove(key),
             };
         }
         match value {
@@ -215,13 +218,17 @@ impl Visit {
         Ok(())
     }
 
-    /// Stores what the request changed, and returns what the response says of the cookie.
-    pub(crate) async fn settle(&self, session: &Session, status: StatusCode) -> Result<Outcome> {
+    /// Stores what the request has changed. Returns what the response does with the cookie.
+    pub(crate) async fn settle(
+        &self,
+        session: &Session,
+        status: StatusCode,
+    ) -> Result<CookieAction> {
         let is_empty = session.is_empty().await;
         if is_empty && self.0.id.is_some() {
             let renewed_from = self.state().renewed_from.take();
             if let Some(old) = renewed_from {
-                // Renewed, and ended after that.
+                // The handler called `cycle_id` and then `flush`.
                 self.end(&old).await?;
             }
         } else if session.is_modified() && !is_empty && !status.is_server_error() {
@@ -230,38 +237,43 @@ impl Visit {
                 session::Error::SerdeJson(error) => Error::Encode(error.to_string()),
             })?;
         }
-        let fate = self.state().fate;
-        Ok(match (fate, session.id()) {
-            (Fate::Ended, None) => Outcome::Remove,
-            (Fate::Lost, _) | (_, None) => Outcome::Leave,
-            (_, Some(id)) if session.is_modified() && !status.is_server_error() => Outcome::Set(id),
-            (_, Some(_)) => Outcome::Leave,
+        let outcome = self.state().outcome;
+        Ok(match (outcome, session.id()) {
+            (Outcome::Ended, None) => CookieAction::Remove,
+            (Outcome::Conflict, _) | (_, None) => CookieAction::Keep,
+            (_, Some(id)) if session.is_modified() && !status.is_server_error() => {
+                CookieAction::Set(id)
+            }
+            (_, Some(_)) => CookieAction::Keep,
         })
     }
 
-    /// Counts the request as use of the session, though it loads no page and sends no form.
+    /// Makes the request move the idle end of the session, even if it loads no page and sends no form.
     pub fn count_as_use(&self) {
-        self.0.is_use.store(true, Ordering::Relaxed);
+        self.0.counts_as_use.store(true, Ordering::Relaxed);
     }
 
-    /// Moves the idle end of the session on, which is due, if the request counts as use.
+    /// Moves the idle end of the session soon, if the request counts as use. Call it if
+    /// [`needs_touch`](crate::StoredSession::needs_touch) is true.
     pub fn touch(&self) {
-        if let (true, Some(id)) = (self.0.is_use.load(Ordering::Relaxed), self.0.id) {
+        if let Some(id) = self.0.id
+            && self.0.counts_as_use.load(Ordering::Relaxed)
+        {
             self.0.store.touch(id);
         }
     }
 
-    /// Returns whether the session's cookie should not be written again.
+    /// Returns whether the request's session id is no longer valid. Its cookie must not be written again.
     pub(crate) fn is_over(&self) -> bool {
-        matches!(self.state().fate, Fate::Ended | Fate::Lost)
+        matches!(self.state().outcome, Outcome::Ended | Outcome::Conflict)
     }
 
-    /// The store of the session.
+    /// Returns the store of the session.
     pub fn sessions(&self) -> &dyn Sessions {
         &*self.0.store
     }
 
-    /// Ends the visit: the session is not asked any more. Without it the two would keep each other.
+    /// Finishes the visit. The session holds the visit as its store, so this breaks a reference cycle.
     pub(crate) fn finish(&self) {
         drop(self.state().session.take());
     }
@@ -269,8 +281,8 @@ impl Visit {
     async fn end(&self, id: &Id) -> Result<()> {
         self.0.store.end(id).await?;
         let mut state = self.state();
-        state.fate = Fate::Ended;
-        state.seen = None;
+        state.outcome = Outcome::Ended;
+        state.snapshot = None;
         Ok(())
     }
 
@@ -279,8 +291,8 @@ impl Visit {
     }
 }
 
-/// How often a change is tried again that met another one.
-const ATTEMPTS: u32 = 100;
+/// A change that meets concurrent changes is tried this often.
+const MAX_ATTEMPTS: u32 = 100;
 
 impl fmt::Debug for Visit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -302,7 +314,7 @@ impl<S: Sync> FromRequestParts<S> for Visit {
     }
 }
 
-/// What the session of a visit is stored by.
+/// The store of a visit's `Session`. tower-sessions calls it when a handler reads or saves.
 #[derive(Debug)]
 struct VisitStore(Visit);
 
@@ -315,10 +327,11 @@ impl VisitStore {
         self.0.sessions()
     }
 
-    fn is_seen(&self, record: &Record, row: Vec<u8>) {
-        self.state().seen = Some(Seen {
+    /// Takes a snapshot of a session that was just read or written.
+    fn take_snapshot(&self, record: &Record, row: Vec<u8>) {
+        self.state().snapshot = Some(Snapshot {
             id: record.id,
-            began: record.data.clone(),
+            original: record.data.clone(),
             row,
             data: record.data.clone(),
         });
@@ -329,59 +342,59 @@ impl VisitStore {
 impl SessionStore for VisitStore {
     async fn create(&self, record: &mut Record) -> Result<()> {
         let renewed_from = self.state().renewed_from.take();
-        let goes_on = {
+        let is_same_session = {
             let state = self.state();
             let key = state
-                .seen
+                .snapshot
                 .as_ref()
-                .and_then(|seen| SessionKey::in_data(&seen.began));
+                .and_then(|snapshot| SessionKey::in_data(&snapshot.original));
             key.is_some() && key == SessionKey::in_data(&record.data)
         };
         let row = match renewed_from {
-            Some(old) if goes_on => self.store().renew(record, &old).await?,
+            Some(old) if is_same_session => self.store().renew(record, &old).await?,
             Some(old) => {
-                // Renewed, cleared after that, and now begun anew.
+                // The handler called `cycle_id`, then `clear`, and then stored new data.
                 self.store().end(&old).await?;
                 Some(self.store().insert(record).await?)
             }
             None => {
                 if let Some(key) = self.state().unreadable.take() {
-                    key.insert_into(&mut record.data);
+                    key.insert_if_absent(&mut record.data);
                 }
                 Some(self.store().insert(record).await?)
             }
         };
         match row {
             Some(row) => {
-                self.is_seen(record, row);
-                self.state().fate = Fate::Stored;
+                self.take_snapshot(record, row);
+                self.state().outcome = Outcome::Stored;
             }
-            // Another request was faster: its id is the one that counts, or there is none.
-            None => self.state().fate = Fate::Lost,
+            // Another request has renewed the id or ended the session before this one.
+            None => self.state().outcome = Outcome::Conflict,
         }
         Ok(())
     }
 
     async fn save(&self, record: &Record) -> Result<()> {
-        let seen = self.state().seen.take().filter(|seen| seen.id == record.id);
-        let Some(mut seen) = seen else {
-            // Cleared without being read: all of it is replaced.
+        let snapshot = self.state().snapshot.take();
+        let Some(mut snapshot) = snapshot.filter(|snapshot| snapshot.id == record.id) else {
+            // The handler cleared the session without reading it, so all its data are replaced.
             let data = encode(record)?;
             if self.store().replace(record, &data, None).await? {
-                self.is_seen(record, data);
+                self.take_snapshot(record, data);
             } else {
-                self.state().fate = Fate::Lost;
+                self.state().outcome = Outcome::Conflict;
             }
             return Ok(());
         };
-        let changes = changes(&seen.began, &record.data);
+        let changes = changes(&snapshot.original, &record.data);
         let mut saved = changes.is_empty();
-        for _ in 0..ATTEMPTS {
+        for _ in 0..MAX_ATTEMPTS {
             if saved {
                 break;
             }
             let mut merged = record.clone();
-            merged.data = seen.data.clone();
+            merged.data = snapshot.data.clone();
             for (key, value) in &changes {
                 match value {
                     Some(value) => merged.data.insert(key.clone(), value.clone()),
@@ -389,29 +402,32 @@ impl SessionStore for VisitStore {
                 };
             }
             let row = encode(&merged)?;
-            saved = self.store().replace(&merged, &row, Some(&seen.row)).await?;
+            saved = self
+                .store()
+                .replace(&merged, &row, Some(&snapshot.row))
+                .await?;
             if saved {
-                (seen.row, seen.data) = (row, merged.data);
+                (snapshot.row, snapshot.data) = (row, merged.data);
                 continue;
             }
             // Another request has changed the session, renewed its id or ended it.
             let current = self.store().read(&record.id).await?;
             let current = current.and_then(|stored| Some((stored.data, stored.record?)));
             match current {
-                Some((row, current)) if row != seen.row => {
-                    (seen.row, seen.data) = (row, current.data);
+                Some((row, current)) if row != snapshot.row => {
+                    (snapshot.row, snapshot.data) = (row, current.data);
                 }
-                // It is there as it was, but with another id by now.
+                // The row is unchanged, so the session has another id by now; or there is no row.
                 _ => break,
             }
         }
         let mut state = self.state();
         if saved {
-            seen.began = record.data.clone();
+            snapshot.original = record.data.clone();
         } else {
-            state.fate = Fate::Lost;
+            state.outcome = Outcome::Conflict;
         }
-        state.seen = Some(seen);
+        state.snapshot = Some(snapshot);
         Ok(())
     }
 
@@ -423,7 +439,7 @@ impl SessionStore for VisitStore {
             self.0.touch();
         }
         match &stored.record {
-            Some(record) => self.is_seen(record, stored.data),
+            Some(record) => self.take_snapshot(record, stored.data),
             None => self.state().unreadable = Some(stored.key),
         }
         Ok(stored.record)
@@ -432,11 +448,11 @@ impl SessionStore for VisitStore {
     async fn delete(&self, id: &Id) -> Result<()> {
         {
             let mut state = self.state();
-            // `cycle_id` takes the id away before it deletes, `flush` after that (tower-sessions-core
-            // 0.14, session.rs). A renewal is done by `create`, when the response leaves.
+            // `Session::cycle_id` removes the id before it calls `delete`, `Session::flush` after that
+            // (tower-sessions-core 0.14). `create` renews the id when the response leaves.
             let is_renewal = (state.session.as_ref()).is_some_and(|session| session.id().is_none());
             if is_renewal {
-                if state.seen.as_ref().is_some_and(|seen| seen.id == *id) {
+                if (state.snapshot.as_ref()).is_some_and(|snapshot| snapshot.id == *id) {
                     state.renewed_from.get_or_insert(*id);
                 }
                 return Ok(());
@@ -446,7 +462,7 @@ impl SessionStore for VisitStore {
     }
 }
 
-/// The keys that differ, with their new values.
+/// Returns the keys whose values differ, with their new values. A removed key has the value `None`.
 fn changes(
     from: &HashMap<String, Value>,
     to: &HashMap<String, Value>,

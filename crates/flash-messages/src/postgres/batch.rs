@@ -7,7 +7,7 @@ use std::{
 };
 
 use pg_sessions::database::{
-    Connection, Database, is_broken, is_timeout, may_be_a_row, with_timeout,
+    Connection, Database, is_broken, is_timeout, may_be_row_error, with_timeout,
 };
 use sqlx::PgConnection;
 use tokio::sync::oneshot;
@@ -221,7 +221,9 @@ async fn answer<S: Query>(
         let result = with_timeout(statement.run(connection, requests, again)).await;
         let result = match connection.check(result) {
             // Retry one by one: a single bad row fails the whole batch.
-            Err(error) if requests.len() > 1 && may_be_a_row(&error) && !connection.is_closed() => {
+            Err(error)
+                if requests.len() > 1 && may_be_row_error(&error) && !connection.is_closed() =>
+            {
                 let mut answers = Vec::new();
                 for request in requests {
                     let request = slice::from_ref(request);

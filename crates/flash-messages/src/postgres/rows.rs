@@ -34,7 +34,7 @@ impl Rows {
         let until: Vec<_> = shown.iter().map(|shown| shown.until).collect();
         let undoable: Vec<_> = shown.iter().map(|shown| shown.undoable).collect();
         let delete = || {
-            sqlx::query(&self.sql.shown)
+            sqlx::query(&self.sql.delete_shown)
                 .bind(&keys)
                 .bind(&ids)
                 .bind(&until)
@@ -53,7 +53,7 @@ impl Rows {
         let scopes: Vec<_> = messages.iter().map(|noted| &*noted.scope).collect();
         let ids: Vec<_> = messages.iter().map(|noted| noted.id).collect();
         let delete = || {
-            sqlx::query(&self.sql.acknowledge)
+            sqlx::query(&self.sql.delete_acknowledged)
                 .bind(&sessions)
                 .bind(&scopes)
                 .bind(&ids)

@@ -1,31 +1,33 @@
-//! The statements on messages.
+//! The table of the messages, and the statements of `sql/`.
 
 use pg_sessions::{
     expiry::NEEDS_TOUCH,
-    schema::{Schema, Table},
-    statement::statement,
+    schema::{Column, Index, Schema, Table},
+    statement::render,
 };
 
-/// The statements, with the names of the tables in place. Each begins with a name for logs and
-/// pg_stat_activity, and gets its values in the order in which they appear in its file.
+/// The statements of `sql/`, with the names of the tables.
+///
+/// Each one begins with its name as a comment, for logs and pg_stat_activity. It takes its values in the
+/// order in which they first appear in its file.
 #[derive(Clone, Debug)]
 pub struct Sql {
     pub push: String,
-    /// For an attempt after one whose answer was lost.
+    /// The push for a second attempt, after the answer to the first one was lost.
     pub push_again: String,
     pub take: String,
-    /// For pages of browsers that say what they have shown.
+    /// The take for browsers that note which messages they have shown.
     pub take_noted: String,
     pub give_back: String,
     pub renew_lease: String,
-    pub shown: String,
-    pub acknowledge: String,
+    pub delete_shown: String,
+    pub delete_acknowledged: String,
     pub dismiss: String,
     pub delete_expired: String,
 }
 
-/// The table. A lease is a HOT update: `leased_until` and `takes` are in no index, and pages keep
-/// room for it.
+/// Returns the schema of the table `flash`. A lease is a HOT update, for two reasons: no index has the
+/// columns `leased_until` and `takes`, and each page of the table keeps 20 % free.
 pub fn schema(flash: &Table) -> Schema {
     Schema {
         table: flash.clone(),
@@ -50,18 +52,34 @@ pub fn schema(flash: &Table) -> Schema {
 ) with (fillfactor = 80)"
         ),
         columns: vec![
-            ("auto_dismiss", "boolean not null default false", None),
-            ("takes", "smallint not null default 0", None),
-            ("nonce", "bigint", None),
+            column("auto_dismiss", "boolean not null default false"),
+            column("takes", "smallint not null default 0"),
+            column("nonce", "bigint"),
         ],
         indexes: vec![
-            ("key", "(flash_key, key) where key is not null"),
-            ("expires_at", "(expires_at)"),
+            Index {
+                name: "key",
+                on: "(flash_key, key) where key is not null",
+                is_unique: true,
+            },
+            Index {
+                name: "expires_at",
+                on: "(expires_at)",
+                is_unique: false,
+            },
         ],
     }
 }
 
-/// The columns of a message, of the row `m`.
+fn column(name: &'static str, definition: &'static str) -> Column {
+    Column {
+        name,
+        definition,
+        default: None,
+    }
+}
+
+/// The columns of a message in row `m`, for `:message`.
 const MESSAGE: &str =
     "m.flash_key, m.id, m.level, m.text, m.title, m.link_href, m.link_text, m.key,
     m.sticky, m.auto_dismiss, m.leased_until, m.takes";
@@ -70,21 +88,21 @@ impl Sql {
     pub fn new(flash: &Table, session: &Table) -> Self {
         let (flash, session) = (flash.to_string(), session.to_string());
         let tables = [("flash", &*flash), ("session", &*session)];
-        let with = |sql: &str, parts: &[&str]| {
+        let with_parts = |sql: &str, parts: &[&str]| {
             let sql = (sql.replace(":needs_touch", NEEDS_TOUCH)).replace(":message", MESSAGE);
-            statement(&sql, &tables, parts)
+            render(&sql, &tables, parts)
         };
-        let statement = |sql| with(sql, &[]);
+        let statement = |sql| with_parts(sql, &[]);
         let (push, take) = (include_str!("sql/push.sql"), include_str!("sql/take.sql"));
         Self {
             push: statement(push),
-            push_again: with(push, &["again"]),
+            push_again: with_parts(push, &["again"]),
             take: statement(take),
-            take_noted: with(take, &["noted"]),
+            take_noted: with_parts(take, &["noted"]),
             give_back: statement(include_str!("sql/give_back.sql")),
             renew_lease: statement(include_str!("sql/renew_lease.sql")),
-            shown: statement(include_str!("sql/shown.sql")),
-            acknowledge: statement(include_str!("sql/acknowledge.sql")),
+            delete_shown: statement(include_str!("sql/delete_shown.sql")),
+            delete_acknowledged: statement(include_str!("sql/delete_acknowledged.sql")),
             dismiss: statement(include_str!("sql/dismiss.sql")),
             delete_expired: statement(include_str!("sql/delete_expired.sql")),
         }

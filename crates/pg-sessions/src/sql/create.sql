@@ -1,4 +1,5 @@
 /* session create */
+-- Stores a new session. Affects no row if the id exists.
 insert into :session (id, data, expiry_date, flash_key, ends_at)
 values (
     :id, :data, least(:expiry, now() + make_interval(secs => :idle)), :flash_key,

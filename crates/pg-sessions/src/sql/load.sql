@@ -1,4 +1,5 @@
 /* session load */
+-- Reads a session that has not ended.
 select s.data, s.expiry_date, s.flash_key, :needs_touch as needs_touch
 from :session s
 where s.id = :id and s.expiry_date > now()

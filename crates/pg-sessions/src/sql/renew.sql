@@ -1,6 +1,7 @@
 /* session renew */
+-- Stores a session under a new id. Affects no row if it has ended or has another id.
 with old as (
-    -- Requests that are under way can read it for a while.
+    -- Concurrent requests may still send the old id. It can read for 10 more seconds.
     update :session
     set renewed = true, expiry_date = least(expiry_date, now() + interval '10 seconds')
     where id = :old_id and not renewed and expiry_date > now()

@@ -1,8 +1,9 @@
 /* session touch */
+-- Moves the idle ends of many sessions.
 update :session s
 set expiry_date = least(s.ends_at, now() + make_interval(secs => :idle))
 from (
-    -- Asked again of the row that is locked: it may have been renewed or touched meanwhile.
+    -- Checked again under the lock: another request may have renewed or touched the session.
     select s.id from :session s
     where s.id = any(:ids) and s.expiry_date > now() and :needs_touch
     for update skip locked
