@@ -7,7 +7,7 @@ use leptos_flash::{FlashError, FlashLayer, FlashStore, PostgresSessionStore};
 use sqlx::PgPool;
 
 use crate::{
-    components::MOST_MESSAGES, config::Config, pages::messages::MAX_MESSAGE, router::router,
+    components::MAX_MESSAGES, config::Config, pages::messages::MAX_MESSAGE, router::router,
     state::AppState, web::session::flash_layer,
 };
 
@@ -28,7 +28,7 @@ impl Application {
     pub fn build_with(config: Config, pool: PgPool, more: Router<AppState>) -> Self {
         let sessions = PostgresSessionStore::new(pool).with_idle_expiry(config.idle);
         let messages = FlashStore::new(sessions.clone())
-            .with_max_waiting(MOST_MESSAGES)
+            .with_max_waiting(MAX_MESSAGES)
             .with_max_bytes(MAX_MESSAGE)
             // A request must not outlive the lease of its messages.
             .with_lease(config.request_timeout + Duration::from_secs(5));

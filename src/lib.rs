@@ -32,7 +32,7 @@ mod hydration;
 mod app;
 
 #[cfg(feature = "ssr")]
-mod refusals;
+mod rejections;
 
 #[cfg(feature = "ssr")]
 mod router;

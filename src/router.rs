@@ -22,12 +22,12 @@ use crate::{
     hydration::{self, without_resources},
     observe::{log_request, note_session},
     pages::messages::hop,
-    refusals::{explain_refusals, refuse_failed_forms},
+    rejections::{explain_rejections, reject_failed_forms},
     state::AppState,
     web::{
-        browser_rules::{BrowserRules, add_browser_rules},
-        files::{FOR_EVER, kept, site_files},
+        files::{FOR_EVER, site_files, with_lifetime},
         page_cache::{PageCache, render_once},
+        security_headers::{SecurityHeaders, add_security_headers},
     },
 };
 
@@ -36,28 +36,28 @@ use crate::{
 /// | | layer | around | what it does |
 /// |---|---|---|---|
 /// | 1 | [`log_request`] | all | gives the request a span and an id, logs the response |
-/// | 2 | [`add_browser_rules`] | all | tells browsers what to refuse |
-/// | 3 | [`explain_refusals`] | all but health | refuses, limits the time, gives each failure its page |
+/// | 2 | [`add_security_headers`] | all | tells browsers what to refuse |
+/// | 3 | [`explain_rejections`] | all but health | rejects, limits the time, gives each failure its page |
 /// | 4 | [`CatchPanicLayer`] | all but health | makes a panic a failure |
-/// | 5 | [`kept`] | files | says how long browsers may keep them |
+/// | 5 | [`with_lifetime`] | files | says how long browsers may keep them |
 /// | 6 | [`FlashLayer`] | pages, server functions | lends the session, takes the messages |
 /// | 7 | [`note_session`] | pages, server functions | tells 1 the session |
 /// | 8 | [`render_once`] | pages, server functions | keeps pages that are the same for everybody |
-/// | 9 | [`refuse_failed_forms`] | pages, server functions | gives 3 the errors of server functions |
+/// | 9 | [`reject_failed_forms`] | pages, server functions | gives 3 the errors of server functions |
 /// | 10 | [`without_resources`] | pages, server functions | drops inline scripts of Leptos |
 pub fn router(state: AppState, flash: FlashLayer, more: Router<AppState>) -> Router {
     let config = &state.config;
-    let (log, rules) = (state.request_log.clone(), BrowserRules::new(config));
+    let (log, headers) = (state.request_log.clone(), SecurityHeaders::new(config));
     let list = generate_route_list(App);
     // One stack for each group: a router copies what is in a `layer` for every request.
     let all = ServiceBuilder::new()
         // 1
         .layer(from_fn_with_state(log, log_request))
         // 2
-        .layer(map_response_with_state(rules, add_browser_rules));
+        .layer(map_response_with_state(headers, add_security_headers));
     let all_but_health = ServiceBuilder::new()
         // 3
-        .layer(from_fn_with_state(state.clone(), explain_refusals))
+        .layer(from_fn_with_state(state.clone(), explain_rejections))
         // 4
         .layer(CatchPanicLayer::custom(|_| {
             AppError::Internal.into_response()
@@ -70,11 +70,11 @@ pub fn router(state: AppState, flash: FlashLayer, more: Router<AppState>) -> Rou
         // 8
         .layer(from_fn_with_state(PageCache::default(), render_once))
         // 9
-        .layer(from_fn(refuse_failed_forms))
+        .layer(from_fn(reject_failed_forms))
         // 10
         .layer(map_response(async |page| without_resources(page)));
     // 5
-    let files = site_files(&config.leptos).merge(kept(hydration::script(), FOR_EVER));
+    let files = site_files(&config.leptos).merge(with_lifetime(hydration::script(), FOR_EVER));
     files
         .merge(without_trailing_slash(&list))
         .merge(pages(&state, list).layer(pages_alone))

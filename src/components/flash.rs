@@ -271,7 +271,7 @@ fn focused_message() -> Option<i64> {
 }
 
 /// The most that wait in a session: somebody may try that many pushes before they look.
-pub const MOST_MESSAGES: u32 = 500;
+pub const MAX_MESSAGES: u32 = 500;
 
 /// Without JavaScript: the page comes back without the dismissed message and with the others.
 #[server(name = DismissMessages, prefix = "/api", endpoint = "dismiss_messages")]
@@ -291,8 +291,8 @@ pub async fn dismiss_messages(
         let ids: Vec<i64> = ids.collect::<Result<_, _>>().map_err(|_| {
             AppError::Form("the ids of the messages are not as the page sent them".to_owned())
         })?;
-        if ids.len() > MOST_MESSAGES as usize {
-            let error = format!("a page shows {MOST_MESSAGES} messages at most");
+        if ids.len() > MAX_MESSAGES as usize {
+            let error = format!("a page shows {MAX_MESSAGES} messages at most");
             return Err(AppError::Form(error));
         }
         Ok(ids)

@@ -5,4 +5,4 @@ mod fetch_button;
 mod flash;
 
 pub use fetch_button::{FetchButton, PushByFetch};
-pub use flash::{FlashGroup, MOST_MESSAGES};
+pub use flash::{FlashGroup, MAX_MESSAGES};

@@ -24,7 +24,7 @@ pub fn Failed(error: AppError) -> impl IntoView {
 // What is wrong with a form stands where GOV.UK's design system has it: in a summary above the page,
 // and beside its field (<https://design-system.service.gov.uk/components/error-summary/>).
 
-/// Says why the form of this page was refused, with a link to the field. It has the focus when the
+/// Says why the form of this page was rejected, with a link to the field. It has the focus when the
 /// page loads.
 #[component]
 pub fn ErrorSummary(error: Option<AppError>) -> impl IntoView {
@@ -51,7 +51,7 @@ pub fn ErrorSummary(error: Option<AppError>) -> impl IntoView {
     })
 }
 
-/// Says why a field was refused, above the field.
+/// Says why a field was rejected, above the field.
 #[component]
 pub fn FieldError(field: &'static str, reason: Option<String>) -> impl IntoView {
     reason.map(|reason| {

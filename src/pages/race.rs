@@ -19,7 +19,7 @@ const RACE: &str = "race";
 #[component]
 pub fn RacePage() -> impl IntoView {
     let form = FormState::current();
-    let race = if form.is_refused() {
+    let race = if form.is_rejected() {
         view! { <Start form=form.clone() /> }.into_any()
     } else {
         view! { <Suspense>{Suspend::new(async { show(current_race().await) })}</Suspense> }

@@ -25,7 +25,7 @@ impl AppError {
 }
 
 impl IntoResponse for AppError {
-    /// The status alone; `refusals` adds the words.
+    /// The status alone; `rejections` adds the words.
     fn into_response(self) -> Response {
         let mut response = self.status_code().into_response();
         response.extensions_mut().insert(self);

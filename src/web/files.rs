@@ -30,12 +30,12 @@ pub fn site_files<S: Clone + Send + Sync + 'static>(options: &LeptosOptions) -> 
     };
     let built = Router::new().nest_service("/pkg", built);
     let favicon = Router::new().route_service("/favicon.svg", favicon);
-    kept(built, lifetime).merge(kept(favicon, "public, max-age=86400"))
+    with_lifetime(built, lifetime).merge(with_lifetime(favicon, "public, max-age=86400"))
 }
 
-/// Says how long files may be kept; which bytes they are depends on the encodings that a browser takes.
-/// An error is never kept: the file may be there in a moment, on another instance already.
-pub fn kept<S: Clone + Send + Sync + 'static>(
+/// Says how long browsers may keep these files, and that the bytes depend on the encodings a browser
+/// takes. An error is never kept: another instance may have the file already.
+pub fn with_lifetime<S: Clone + Send + Sync + 'static>(
     files: Router<S>,
     lifetime: &'static str,
 ) -> Router<S> {

@@ -1,4 +1,4 @@
-//! Forms: how they are read, and what was typed into one that is refused.
+//! Forms: how they are read, and what was typed into one that is rejected.
 
 use axum::{
     body::Body,
@@ -12,7 +12,7 @@ use crate::error::AppError;
 /// The largest form, in bytes: a page's messages come back when one is dismissed.
 pub const MAX_BODY: usize = 256 * 1024;
 
-/// The maximum number of fields that a refused form keeps.
+/// The maximum number of fields that a rejected form keeps.
 const MAX_FIELDS: usize = 32;
 
 /// A server function that a form is sent to.
@@ -76,7 +76,7 @@ impl Typed {
     }
 }
 
-/// A form on its page: empty, or refused with what was typed into it.
+/// A form on its page: empty, or rejected with what was typed into it.
 #[derive(Clone, Debug, Default)]
 pub struct FormState {
     typed: Typed,
@@ -90,7 +90,7 @@ impl FormState {
     }
 
     /// Returns the form with what was typed, and with the reason at its field where it is about one.
-    pub fn refused(target: &FormTarget, typed: Typed, error: AppError) -> Self {
+    pub fn rejected(target: &FormTarget, typed: Typed, error: AppError) -> Self {
         let at = |(field, reason): (&str, String)| AppError::field(field, error.status(), reason);
         let located = match &error {
             AppError::Form(_) => target.unreadable_field(&typed).map(at),
@@ -110,7 +110,7 @@ impl FormState {
         self.error.clone()
     }
 
-    pub fn is_refused(&self) -> bool {
+    pub fn is_rejected(&self) -> bool {
         self.error.is_some()
     }
 
@@ -131,7 +131,7 @@ impl FormState {
         self.typed.of(field).any(|typed| typed == value)
     }
 
-    /// Returns why a field was refused.
+    /// Returns why a field was rejected.
     pub fn reason(&self, field: &str) -> Option<String> {
         let reason = self
             .error
@@ -154,7 +154,7 @@ impl FormState {
 
     /// Returns the title of the form's page: a screen reader says it first.
     pub fn title(&self, title: &str) -> String {
-        if self.is_refused() {
+        if self.is_rejected() {
             format!("Error: {title}")
         } else {
             title.to_owned()
@@ -162,7 +162,7 @@ impl FormState {
     }
 }
 
-/// The id of the element that says why a field was refused.
+/// The id of the element that says why a field was rejected.
 pub fn reason_id(field: &str) -> String {
     format!("{field}-error")
 }
@@ -261,9 +261,9 @@ mod tests {
         assert_eq!(length("я🏃"), 3);
     }
 
-    fn refused(form: &[u8], error: AppError) -> FormState {
+    fn rejected(form: &[u8], error: AppError) -> FormState {
         let typed = SentForm(form.to_vec()).typed(&TARGET);
-        FormState::refused(&TARGET, typed, error)
+        FormState::rejected(&TARGET, typed, error)
     }
 
     #[test]
@@ -275,19 +275,19 @@ mod tests {
             (b"level=info&text=a%ff", "text", "UTF-8"),
             (b"text=a", "level", "missing"),
         ] {
-            let form = refused(form, error());
+            let form = rejected(form, error());
             let said = form.reason(field).unwrap_or_default();
             assert!(said.contains(reason), "{field}: {said}");
             assert_eq!(form.error().map(|error| error.status()), Some(400));
         }
-        let other = refused(b"level=info&text=a&sticky=perhaps", error());
+        let other = rejected(b"level=info&text=a&sticky=perhaps", error());
         assert_eq!(other.error(), Some(error()));
         assert_eq!(other.value("text"), "a");
     }
 
     #[test]
     fn a_text_can_not_leave_its_textarea() {
-        let form = refused(b"text=%0A%3C/textarea%3E%26lt;", AppError::CrossSite);
+        let form = rejected(b"text=%0A%3C/textarea%3E%26lt;", AppError::CrossSite);
         assert_eq!(form.textarea("text"), "\n\n&lt;/textarea>&amp;lt;");
     }
 
@@ -296,7 +296,7 @@ mod tests {
         let mut sent = SentForm::default();
         let body = format!("level=error&text={}", "x".repeat(2 * MAX_BODY));
         let error = sent.read(body.into()).await.expect_err("too large");
-        let form = FormState::refused(&TARGET, sent.typed(&TARGET), error);
+        let form = FormState::rejected(&TARGET, sent.typed(&TARGET), error);
         assert!(form.is_checked("level", "error"));
         assert!(form.value("text").len() > MAX_BODY / 2);
         assert!(

@@ -15,4 +15,4 @@ pub mod files;
 
 pub mod page_cache;
 
-pub mod browser_rules;
+pub mod security_headers;

@@ -1,4 +1,5 @@
-//! The page, or the JSON, that tells a person why a request failed.
+//! Rejects what must not get in, and tells a person why a request was rejected or failed: by a page, or
+//! by JSON.
 
 use axum::{
     Json,
@@ -23,12 +24,14 @@ use crate::{
     },
 };
 
-/// Answers a request within the time limit, and gives each refusal and failure its page, with the
-/// status and headers that it has: the page that the form is on, with what was typed, else a page
-/// with a sentence. A script gets JSON.
+/// Answers a request within the time limit. A rejection or failure keeps its status and headers, and gets
+/// one of these bodies:
+/// - the page that the form is on, with what was typed;
+/// - a page with a sentence, if there is no such form;
+/// - JSON, for a script.
 ///
-/// The form is read here, so that it is there whatever refuses it.
-pub async fn explain_refusals(
+/// The form is read here, so that it is at hand whichever layer rejects it.
+pub async fn explain_rejections(
     State(state): State<AppState>,
     request: Request,
     next: Next,
@@ -47,18 +50,18 @@ pub async fn explain_refusals(
     let explanation = if by_hydrated_code {
         Json(&error).into_response()
     } else if let Some(target) = target {
-        let form = FormState::refused(target, form.typed(target), error);
+        let form = FormState::rejected(target, form.typed(target), error);
         let context = move || provide_context(form.clone());
         page(state, target.page, context).await
     } else {
         let context = move || provide_context(error.clone());
         page(state, asked.path(), context).await
     };
-    let (refusal, _) = response.into_parts();
+    let (rejection, _) = response.into_parts();
     let (mut answer, body) = explanation.into_parts();
-    answer.status = refusal.status;
-    answer.extensions.extend(refusal.extensions);
-    for (name, value) in &refusal.headers {
+    answer.status = rejection.status;
+    answer.extensions.extend(rejection.extensions);
+    for (name, value) in &rejection.headers {
         if !matches!(*name, header::CONTENT_TYPE | header::CONTENT_LENGTH) {
             answer.headers.append(name, value.clone());
         }
@@ -68,25 +71,27 @@ pub async fn explain_refusals(
 
 async fn answer(limit: &PostLimit, form: &mut SentForm, request: Request, next: Next) -> Response {
     // First, so that a form that is too large counts.
-    let refusal = refusal_of(&request, limit);
+    let rejection = rejection_of(&request, limit);
     if request.method() != Method::POST {
-        return match refusal {
-            Some(refusal) => refusal,
+        return match rejection {
+            Some(rejection) => rejection,
             None => next.run(request).await,
         };
     }
     let (parts, body) = request.into_parts();
     let read = form.read(body).await;
-    match (refusal, read) {
-        (Some(refusal), _) => refusal,
+    match (rejection, read) {
+        (Some(rejection), _) => rejection,
         (None, Err(error)) => error.into_response(),
         (None, Ok(())) => next.run(Request::from_parts(parts, form.body())).await,
     }
 }
 
-/// Returns the refusal of a request that must not get in: one with headers that no browser sends, and
-/// of those that change something one from another site or over the limit of its client address.
-fn refusal_of(request: &Request, limit: &PostLimit) -> Option<Response> {
+/// Returns the rejection of a request that must not get in:
+/// - its headers are larger than a browser's;
+/// - it changes something, and comes from another site;
+/// - it changes something, and its client address has sent too many.
+fn rejection_of(request: &Request, limit: &PostLimit) -> Option<Response> {
     if are_too_large(request.headers()) {
         return Some(AppError::Headers.into_response());
     }
@@ -101,7 +106,8 @@ fn refusal_of(request: &Request, limit: &PostLimit) -> Option<Response> {
     Some((wait, AppError::TooManyPosts).into_response())
 }
 
-/// Returns why a request was refused or failed; that of a router's or a layer's own answer has no words yet.
+/// Returns why a request was rejected or failed. If a router or a layer answered with a bare status, its
+/// words come from here.
 fn error_of(response: &Response, asked: &Uri) -> Option<AppError> {
     if let Some(error) = response.extensions().get::<AppError>() {
         return Some(error.clone());
@@ -111,10 +117,10 @@ fn error_of(response: &Response, asked: &Uri) -> Option<AppError> {
     let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
     let is_bare = kind.is_none_or(|kind| kind.starts_with(b"text/plain"))
         && !headers.contains_key(SERVER_FN_ERROR_HEADER);
-    (is_failure && is_bare).then(|| without_words(status, asked.path()))
+    (is_failure && is_bare).then(|| error_of_status(status, asked.path()))
 }
 
-fn without_words(status: StatusCode, path: &str) -> AppError {
+fn error_of_status(status: StatusCode, path: &str) -> AppError {
     let text = match status {
         StatusCode::NOT_FOUND => return AppError::NotFound,
         StatusCode::METHOD_NOT_ALLOWED if path.starts_with("/api/") => {
@@ -134,7 +140,7 @@ fn without_words(status: StatusCode, path: &str) -> AppError {
     }
 }
 
-/// Whether a server function is called by a script; a form's answer is a page.
+/// Returns whether a script calls a server function. The response to a form is a page.
 fn is_by_hydrated_code(headers: &HeaderMap) -> bool {
     let accept = headers
         .get(header::ACCEPT)
@@ -164,15 +170,15 @@ async fn page(
     without_resources(render(request).await)
 }
 
-/// Makes the error of a server function, when a form was sent to it, a refusal with its own status.
+/// Makes the error of a server function a rejection with its own status, if a form was sent to it.
 /// Leptos would redirect to the form with the error in the address (server_fn 0.8, `ServerFn::run_on_server`).
-pub async fn refuse_failed_forms(mut request: Request, next: Next) -> Response {
+pub async fn reject_failed_forms(mut request: Request, next: Next) -> Response {
     if request.method() != Method::POST || is_by_hydrated_code(request.headers()) {
         return next.run(request).await;
     }
     let headers = request.headers_mut();
     headers.insert(header::ACCEPT, HeaderValue::from_static("text/html"));
-    if let Some(page) = page_of_refused_form(headers) {
+    if let Some(page) = page_of_rejected_form(headers) {
         headers.insert(header::REFERER, HeaderValue::from_static(page));
     }
     let response = next.run(request).await;
@@ -182,15 +188,15 @@ pub async fn refuse_failed_forms(mut request: Request, next: Next) -> Response {
     let (head, body) = response.into_parts();
     let body = to_bytes(body, MAX_BODY).await.unwrap_or_default();
     let error: AppError = serde_json::from_slice(&body).unwrap_or_else(|_| of_the_library(&body));
-    let mut refusal = error.into_response();
+    let mut rejection = error.into_response();
     // The handle of the flash messages, for tests.
-    refusal.extensions_mut().extend(head.extensions);
-    refusal
+    rejection.extensions_mut().extend(head.extensions);
+    rejection
 }
 
-/// A refused form has the address that it was sent to. Returns the page that it is on, for the forms
-/// that go back to where they came from.
-fn page_of_refused_form(headers: &HeaderMap) -> Option<&'static str> {
+/// Returns the page that a rejected form is on: its browser shows the address that it was sent to. Some
+/// forms go back to where they came from.
+fn page_of_rejected_form(headers: &HeaderMap) -> Option<&'static str> {
     let referer: Uri = headers.get(header::REFERER)?.to_str().ok()?.parse().ok()?;
     Some(form_at(referer.path())?.page)
 }

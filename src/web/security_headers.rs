@@ -12,9 +12,9 @@ use crate::config::Config;
 
 /// The headers, made once.
 #[derive(Clone)]
-pub struct BrowserRules(Arc<HeaderMap>);
+pub struct SecurityHeaders(Arc<HeaderMap>);
 
-impl BrowserRules {
+impl SecurityHeaders {
     pub fn new(config: &Config) -> Self {
         let fixed = [
             ("x-content-type-options", "nosniff"),
@@ -62,8 +62,8 @@ fn policy(config: &Config) -> String {
 }
 
 /// Adds the headers to a response.
-pub async fn add_browser_rules(
-    State(BrowserRules(rules)): State<BrowserRules>,
+pub async fn add_security_headers(
+    State(SecurityHeaders(rules)): State<SecurityHeaders>,
     mut response: Response,
 ) -> Response {
     let headers = response.headers_mut();
