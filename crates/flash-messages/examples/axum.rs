@@ -1,6 +1,6 @@
-//! A form and its flash messages, in memory: no database, no Node.js.
+//! Shows a form and its flash messages. It keeps them in memory, so it needs no database.
 //!
-//! `cargo run -p flash-messages --example axum`, then open <http://localhost:3000>.
+//! Run `cargo run -p flash-messages --example axum`, then open <http://localhost:3000>.
 
 use axum::{
     Router,
@@ -23,7 +23,7 @@ async fn main() -> std::io::Result<()> {
 }
 
 async fn page(flash: Flash) -> Html<String> {
-    // Texts are plain: escape those that people write.
+    // The texts are plain: a page must escape those that people write.
     let shown = flash
         .take()
         .into_iter()

@@ -1,4 +1,4 @@
-//! A body that knows when it was written to the network.
+//! The response body that completes a page's delivery when it was written to the network.
 
 use std::{
     pin::Pin,
@@ -16,46 +16,46 @@ use http::{Request, Response, Version, header};
 use http_body::{Frame, SizeHint};
 
 use crate::{
-    clerk::HandOver,
-    listener::{Connection, Written},
+    deletion::PageDelivery,
+    listener::{Connection, PendingParts},
 };
 
 pin_project_lite::pin_project! {
-    /// A page whose messages count as shown when its last byte was written to the network.
+    /// The body of a page with messages. They count as shown when its last byte was written.
     pub(crate) struct DeliveredBody {
         #[pin]
         inner: Body,
-        page: Option<HandOver>,
-        way: Way,
+        page: Option<PageDelivery>,
+        detection: Detection,
     }
 }
 
-/// How the body gets to know that it was written.
-enum Way {
-    /// The connection tells: HTTP/1 flushes after the last part, HTTP/2 drops each part's token.
-    Told {
+/// The way in which the body detects that it was written.
+enum Detection {
+    /// A connection of a [`FlashListener`](crate::FlashListener) reports it. HTTP/1 flushes after the last
+    /// part. HTTP/2 drops the token of each part, so `parts` is not `None`.
+    Connection {
         connection: Connection,
-        tokens: Option<Written>,
+        parts: Option<PendingParts>,
     },
-    /// The connection does not tell. hyper drops each part after it was written; the body waits for that before its
-    /// end.
-    Watched(Watched),
-    /// The request came through no network, as in the test of an app. The test may keep the parts that
-    /// it reads.
-    Read,
+    /// hyper drops each part after it has written it. The body waits for that before its end.
+    Drops(WatchedParts),
+    /// The request came without a network, as in a test of an app. The body counts as written at its end:
+    /// the test may keep the parts.
+    End,
 }
 
-/// Where a request came from.
-pub(crate) struct Origin {
-    /// There when a [`FlashListener`](crate::FlashListener) accepted it.
+/// The way on which a request came.
+pub(crate) struct Transport {
+    /// It is `None` if no [`FlashListener`](crate::FlashListener) accepted the connection.
     connection: Option<Connection>,
     version: Version,
     is_network: bool,
 }
 
-impl Origin {
-    /// A request from a network names its host (RFC 9112, 3.2; RFC 9113, 8.3.1); one that a test makes
-    /// seldom does.
+impl Transport {
+    /// Returns the transport of a request. A request from a network names its host (RFC 9112, 3.2; RFC
+    /// 9113, 8.3.1). A request that a test creates rarely does.
     pub fn of<B>(request: &Request<B>) -> Self {
         Self {
             connection: request.extensions().get().cloned(),
@@ -67,25 +67,29 @@ impl Origin {
 }
 
 impl DeliveredBody {
-    /// Wraps the body of a page.
-    pub fn wrap(mut response: Response<Body>, page: HandOver, origin: Origin) -> Response<Body> {
-        let way = match origin.connection {
-            Some(connection) => Way::Told {
+    /// Wraps the body of a page with messages.
+    pub fn wrap(
+        mut response: Response<Body>,
+        page: PageDelivery,
+        transport: Transport,
+    ) -> Response<Body> {
+        let detection = match transport.connection {
+            Some(connection) => Detection::Connection {
                 connection,
-                tokens: (origin.version == Version::HTTP_2).then(Written::default),
+                parts: (transport.version == Version::HTTP_2).then(PendingParts::default),
             },
-            None if !origin.is_network => Way::Read,
+            None if !transport.is_network => Detection::End,
             None => {
-                // With a known length hyper drops the body before its end is polled.
+                // If hyper knows the length, it drops the body before it polls its end.
                 response.headers_mut().remove(header::CONTENT_LENGTH);
-                Way::Watched(Watched::default())
+                Detection::Drops(WatchedParts::default())
             }
         };
         response.map(|inner| {
             Body::new(Self {
                 inner,
                 page: Some(page),
-                way,
+                detection,
             })
         })
     }
@@ -100,12 +104,12 @@ impl http_body::Body for DeliveredBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let mut this = self.project();
-        match this.way {
-            Way::Told { connection, tokens } => {
+        match this.detection {
+            Detection::Connection { connection, parts } => {
                 let frame = ready!(this.inner.as_mut().poll_frame(cx));
-                let frame = match (frame, &tokens) {
-                    (Some(Ok(frame)), Some(tokens)) => Some(Ok(
-                        frame.map_data(|data| with_token(data, tokens, connection))
+                let frame = match (frame, &parts) {
+                    (Some(Ok(frame)), Some(parts)) => Some(Ok(
+                        frame.map_data(|data| with_token(data, parts, connection))
                     )),
                     (frame, _) => frame,
                 };
@@ -115,19 +119,19 @@ impl http_body::Body for DeliveredBody {
                     && !failed
                     && let Some(page) = this.page.take()
                 {
-                    connection.hand_over(page, tokens.clone().unwrap_or_default());
+                    connection.complete_later(page, parts.clone().unwrap_or_default());
                 }
                 Poll::Ready(frame)
             }
-            Way::Watched(watched) => watched.poll_frame(this.inner, this.page, cx),
-            Way::Read => {
+            Detection::Drops(watched) => watched.poll_frame(this.inner, this.page, cx),
+            Detection::End => {
                 let frame = ready!(this.inner.as_mut().poll_frame(cx));
                 let failed = matches!(frame, Some(Err(_)));
                 if (frame.is_none() || this.inner.is_end_stream())
                     && !failed
                     && let Some(page) = this.page.take()
                 {
-                    page.done();
+                    page.complete();
                 }
                 Poll::Ready(frame)
             }
@@ -135,32 +139,34 @@ impl http_body::Body for DeliveredBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        match self.way {
-            Way::Told { .. } | Way::Read => self.inner.is_end_stream(),
-            Way::Watched(_) => false,
+        match self.detection {
+            Detection::Connection { .. } | Detection::End => self.inner.is_end_stream(),
+            Detection::Drops(_) => false,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self.way {
-            Way::Told { .. } | Way::Read => self.inner.size_hint(),
-            Way::Watched(_) => SizeHint::default(),
+        match self.detection {
+            Detection::Connection { .. } | Detection::End => self.inner.size_hint(),
+            Detection::Drops(_) => SizeHint::default(),
         }
     }
 }
 
-/// h2 copies smaller parts (`h2::codec::framed_write`, its `CHAIN_THRESHOLD` is 256): such a token
-/// would say nothing. They follow the larger ones in order.
-const MIN_OWNED: usize = 256;
+/// h2 copies parts of up to this length (`CHAIN_THRESHOLD` in `h2::codec::framed_write`) and drops them
+/// before it writes them. They need no token, because h2 writes all parts in order.
+const MAX_COPIED: usize = 256;
 
-fn with_token(data: Bytes, written: &Written, connection: &Connection) -> Bytes {
-    if data.len() <= MIN_OWNED {
+/// Returns a part that owns a token, unless h2 copies it.
+fn with_token(data: Bytes, parts: &PendingParts, connection: &Connection) -> Bytes {
+    if data.len() <= MAX_COPIED {
         return data;
     }
-    let _token = written.token(connection);
+    let _token = parts.token(connection);
     Bytes::from_owner(Owned { data, _token })
 }
 
+/// Bytes that own a token, so that both are dropped together.
 struct Owned<T> {
     data: Bytes,
     _token: T,
@@ -172,49 +178,53 @@ impl<T> AsRef<[u8]> for Owned<T> {
     }
 }
 
-/// Parts that own a share of a counter, so that the body sees when hyper has dropped them all.
+/// The parts of a body that hyper has not dropped yet.
 #[derive(Default)]
-struct Watched {
-    parts: Arc<Alive>,
-    /// The rest of a large part, whose beginning goes alone.
+struct WatchedParts {
+    alive: Arc<Alive>,
+    /// The rest of a large part, whose beginning was sent alone.
     rest: Option<Bytes>,
-    /// A part was alive when the body was polled again: hyper does not copy them.
+    /// Whether a part was alive when the body was polled again. If so, hyper does not copy the parts.
     seen_alive: bool,
     at_end: bool,
     polled_at_end: bool,
 }
 
+/// The number of parts that are not dropped. The last drop wakes the body.
 #[derive(Default)]
 struct Alive {
-    parts: AtomicUsize,
+    count: AtomicUsize,
     waker: AtomicWaker,
 }
 
-struct Part(Arc<Alive>);
+/// The token of a part. Its drop counts down.
+struct AliveToken(Arc<Alive>);
 
-impl Drop for Part {
+impl Drop for AliveToken {
     fn drop(&mut self) {
-        if self.0.parts.fetch_sub(1, Ordering::AcqRel) == 1 {
+        if self.0.count.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.0.waker.wake();
         }
     }
 }
 
-/// hyper takes no more parts into its buffer after one of this size (`MAX_BUF_LIST_BUFFERS` and
-/// `max_buf_size`), and would not poll the body again while it waits. The beginning goes alone.
-const LARGE: usize = 64 * 1024;
+/// A part that is longer than this is split. hyper would not poll the body again while it writes such a
+/// part (`MAX_BUF_LIST_BUFFERS` and `max_buf_size`).
+const MAX_UNSPLIT: usize = 64 * 1024;
+
+/// The length of the beginning of a split part.
 const BEGINNING: usize = 1024;
 
-impl Watched {
+impl WatchedParts {
     fn poll_frame(
         &mut self,
         mut inner: Pin<&mut Body>,
-        page: &mut Option<HandOver>,
+        page: &mut Option<PageDelivery>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         use http_body::Body as _;
 
-        self.seen_alive |= self.parts.parts.load(Ordering::Acquire) > 0;
+        self.seen_alive |= self.alive.count.load(Ordering::Acquire) > 0;
         if let Some(rest) = self.rest.take() {
             return Poll::Ready(Some(Ok(Frame::data(self.own(rest)))));
         }
@@ -222,7 +232,7 @@ impl Watched {
             match ready!(inner.as_mut().poll_frame(cx)) {
                 Some(Ok(frame)) => {
                     let frame = frame.map_data(|mut data| {
-                        if data.len() > LARGE {
+                        if data.len() > MAX_UNSPLIT {
                             self.rest = Some(data.split_off(BEGINNING));
                         }
                         self.own(data)
@@ -233,26 +243,27 @@ impl Watched {
                 None => self.at_end = true,
             }
         }
-        self.parts.waker.register(cx.waker());
-        let alive = self.parts.parts.load(Ordering::Acquire) > 0;
-        if alive {
+        self.alive.waker.register(cx.waker());
+        let is_alive = self.alive.count.load(Ordering::Acquire) > 0;
+        if is_alive {
             return Poll::Pending;
         }
-        // Where hyper copies the parts they tell nothing. It flushes when a body is not ready, so one
-        // more poll is the best that is left.
+        // If hyper copies the parts, their drops say nothing. But hyper flushes if a body is pending, so the
+        // body is pending once more.
         if !self.seen_alive && !std::mem::replace(&mut self.polled_at_end, true) {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
         if let Some(page) = page.take() {
-            page.done();
+            page.complete();
         }
         Poll::Ready(None)
     }
 
+    /// Returns a part that counts as alive until it is dropped.
     fn own(&self, data: Bytes) -> Bytes {
-        self.parts.parts.fetch_add(1, Ordering::AcqRel);
-        let _token = Part(self.parts.clone());
+        self.alive.count.fetch_add(1, Ordering::AcqRel);
+        let _token = AliveToken(self.alive.clone());
         Bytes::from_owner(Owned { data, _token })
     }
 }

@@ -1,4 +1,4 @@
-//! What can go wrong with a message: one variant, one status, one sentence with its cure.
+//! The errors of a push, each with its HTTP status and its remedy.
 
 use std::sync::Arc;
 
@@ -8,7 +8,9 @@ use pg_sessions::database::describe;
 
 use crate::level::InvalidLevel;
 
-/// Why a message was not stored.
+/// The reason why a message was not stored.
+///
+/// As a response it has [`status`](Self::status) and [`public_text`](Self::public_text).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FlashError {
@@ -23,7 +25,7 @@ pub enum FlashError {
     #[error("The session has ended. Push the message again.")]
     SessionEnded,
 
-    /// A first visit's push after the response head has left: its cookie can't be set any more.
+    /// A visitor without a session pushed after the response head had left. The cookie can't be set then.
     #[error(
         "The message came too late for a visitor without a session: the response head, which would \
          have carried the cookie, has left. Push before rendering, or use a blocking resource."
@@ -34,16 +36,16 @@ pub enum FlashError {
     #[error("The message has no text.")]
     EmptyText,
 
-    /// The text, title, link or key is too long.
+    /// The text, title, link and key together are too long.
     #[error("The message is too long: {bytes} bytes where {limit} are allowed.")]
     TooLong {
-        /// Text, title, link and key together.
+        /// The length of text, title, link and key together, in bytes.
         bytes: usize,
-        /// The limit that is set on the store.
+        /// The limit of the store, in bytes.
         limit: usize,
     },
 
-    /// PostgreSQL can't store a NUL character.
+    /// The message contains a NUL character, which PostgreSQL can't store.
     #[error("The message contains a NUL character.")]
     NulCharacter,
 
@@ -55,19 +57,19 @@ pub enum FlashError {
     #[error("Only a path of this site, such as /race, can be a target.")]
     NotLocal,
 
-    /// As many messages as allowed are waiting, all of a higher level.
+    /// The maximum number of messages wait, all of a higher level.
     #[error("{limit} messages of a higher level are waiting to be seen.")]
     Full {
-        /// The limit that is set on the store.
+        /// The limit of the store.
         limit: u32,
     },
 
-    /// The session could not be read or written.
+    /// The session can't be read or written.
     #[error("The session can't be reached.")]
     Session(#[from] tower_sessions::session::Error),
 
-    /// The database did not do it, perhaps for several requests at once. Its own words are in the
-    /// source: they may hold values, so they belong into no log of production.
+    /// The database failed, perhaps for several requests at once. The source has its own words. They may
+    /// contain values, so keep them out of production logs.
     #[error("The database did not do it: {}.", describe(.0))]
     Database(#[from] Arc<sqlx::Error>),
 }
@@ -79,7 +81,13 @@ impl From<sqlx::Error> for FlashError {
 }
 
 impl FlashError {
-    /// 4xx: the request can be mended. 500: the program must be. 503: later.
+    /// Returns the HTTP status of the error.
+    ///
+    /// | status | remedy |
+    /// |---|---|
+    /// | 4xx | Change the request. |
+    /// | 500 | Fix the program. |
+    /// | 503 | Try again later. |
     pub fn status(&self) -> StatusCode {
         match self {
             Self::MissingLayer | Self::TooLate => StatusCode::INTERNAL_SERVER_ERROR,
@@ -94,7 +102,7 @@ impl FlashError {
         }
     }
 
-    /// A sentence for the person in front of the page: nothing about the inside.
+    /// Returns a sentence for the person at the page. It tells nothing about the program's internals.
     pub fn public_text(&self) -> String {
         match self.status() {
             StatusCode::SERVICE_UNAVAILABLE => {

@@ -1,4 +1,4 @@
-//! The handle of a request: pushes messages, and reads those that wait.
+//! The handle with which a request pushes, shows and dismisses messages.
 
 use std::{
     convert::Infallible,
@@ -19,13 +19,11 @@ use crate::{
     lease::{Lease, scope_of},
     message::FlashMessage,
     redirect::is_local,
-    request::{Kind, Note},
+    request::{Note, RequestKind},
     store::{MessageStore, Owner},
 };
 
-/// The messages of one request: push new ones, read those that wait.
-///
-/// An extractor in axum handlers.
+/// Pushes messages for the next page, and returns those that this page shows. Handlers extract it.
 ///
 /// ```
 /// use axum::response::Redirect;
@@ -37,14 +35,14 @@ use crate::{
 /// }
 /// ```
 #[derive(Clone)]
-pub struct Flash(pub(crate) Arc<Carried>);
+pub struct Flash(pub(crate) Arc<Inner>);
 
-pub(crate) struct Carried {
+pub(crate) struct Inner {
     pub store: Arc<dyn MessageStore>,
     pub session: Session,
     pub visit: Visit,
-    pub kind: Kind,
-    /// What the browser says it has shown.
+    pub kind: RequestKind,
+    /// The browser's notes of the messages that it has shown.
     pub notes: Vec<Note>,
     pub began: Instant,
     state: Mutex<State>,
@@ -52,61 +50,66 @@ pub(crate) struct Carried {
 
 #[derive(Default)]
 struct State {
-    /// What waited when the request came.
-    messages: Vec<FlashMessage>,
-    taken: Lease,
+    /// The messages that were taken for this page.
+    taken: Vec<FlashMessage>,
+    taken_lease: Lease,
+    /// Whether the page shows the taken messages.
     shown: bool,
-    /// What was pushed meanwhile; some of it travels with the response.
+    /// The messages that this request has pushed.
     pushed: Vec<FlashMessage>,
-    travelling: Lease,
-    /// Ids that a form without JavaScript asked back: the browser must forget that it showed them.
+    /// The lease of the pushed messages that the response's header may have.
+    pushed_lease: Lease,
+    /// The ids that a form without JavaScript has asked back. The browser's notes must not have them.
     asked_back: Vec<i64>,
+    /// Whether the response head has left.
     head_left: bool,
 }
 
 impl Flash {
-    /// Pushes a message of level Info. Stored when it returns.
+    /// Pushes a message of level Info, see [`push`](Self::push).
     ///
     /// # Errors
-    /// As [`push`](Self::push).
+    /// Those of [`push`](Self::push).
     pub async fn info(&self, text: impl Into<String>) -> Result<Option<i64>, FlashError> {
         self.push(FlashMessage::info(text)).await
     }
 
-    /// Pushes a message of level Success. Stored when it returns.
+    /// Pushes a message of level Success, see [`push`](Self::push).
     ///
     /// # Errors
-    /// As [`push`](Self::push).
+    /// Those of [`push`](Self::push).
     pub async fn success(&self, text: impl Into<String>) -> Result<Option<i64>, FlashError> {
         self.push(FlashMessage::success(text)).await
     }
 
-    /// Pushes a message of level Warning. Stored when it returns.
+    /// Pushes a message of level Warning, see [`push`](Self::push).
     ///
     /// # Errors
-    /// As [`push`](Self::push).
+    /// Those of [`push`](Self::push).
     pub async fn warning(&self, text: impl Into<String>) -> Result<Option<i64>, FlashError> {
         self.push(FlashMessage::warning(text)).await
     }
 
-    /// Pushes a message of level Error. Stored when it returns.
+    /// Pushes a message of level Error, see [`push`](Self::push).
     ///
     /// # Errors
-    /// As [`push`](Self::push).
+    /// Those of [`push`](Self::push).
     pub async fn error(&self, text: impl Into<String>) -> Result<Option<i64>, FlashError> {
         self.push(FlashMessage::error(text)).await
     }
 
-    /// Pushes a message for the next page. Stored when it returns. A visitor without a session gets
-    /// one with the response's head; not with a 5xx, for which no session is saved. Returns the
-    /// message's id; none below the minimum level.
+    /// Pushes a message for the next page. The message is stored when this method returns. Returns its id,
+    /// or `None` if it is below the minimum level.
+    ///
+    /// A visitor without a session gets one with the response head. A 5xx response saves no session.
     ///
     /// # Errors
-    /// The message is empty, too long, contains a NUL character or a link to another site; as many
-    /// as allowed of a higher level wait; the database can't be reached; the response head of a first
-    /// visit has left.
+    /// - The message is empty or too long, or contains a NUL character or a link to another site.
+    /// - The maximum number of messages wait, all of a higher level.
+    /// - The database can't be reached.
+    /// - The visitor has no session, and the response head has left already.
     pub async fn push(&self, mut message: FlashMessage) -> Result<Option<i64>, FlashError> {
-        let Carried {
+        let Inner {
             store,
             session,
             visit,
@@ -116,20 +119,20 @@ impl Flash {
         if !store.limits().accept(&message)? {
             return Ok(None);
         }
-        let travels = matches!(kind, Kind::Call { .. }) && !self.state().head_left;
+        let leased = matches!(kind, RequestKind::Call { .. }) && !self.state().head_left;
         let stored = match session.id() {
-            Some(id) => store.store(Owner::Session(id), &message, travels).await?,
+            Some(id) => store.store(Owner::Session(id), &message, leased).await?,
             None => None,
         };
         let stored = match stored {
             Some(stored) => stored,
             None => {
                 if session.id().is_some() {
-                    // Ended meanwhile, though this request may have read it before.
+                    // The session has ended, even if this request has read it before.
                     session.load().await?;
                 }
                 let key = self.key().await?;
-                (store.store(Owner::Key(key), &message, travels).await?)
+                (store.store(Owner::Key(key), &message, leased).await?)
                     .ok_or(FlashError::SessionEnded)?
             }
         };
@@ -139,16 +142,16 @@ impl Flash {
         (message.id, message.scope) = (stored.id, scope_of(stored.key));
         metrics::counter!("flash_pushed_total").increment(1);
         let mut state = self.state();
-        state.travelling.join(stored.lease);
+        state.pushed_lease.join(stored.lease);
         state.pushed.push(message);
         Ok(Some(stored.id))
     }
 
-    /// Pushes a message and answers with a redirect to a page that shows it.
+    /// Pushes a message. Returns a redirect (303) to `path`, a page that shows it.
     ///
     /// # Errors
-    /// [`FlashError::NotLocal`] when `path` leaves this site (nothing is pushed then), else as
-    /// [`push`](Self::push).
+    /// - [`FlashError::NotLocal`]: `path` leaves this site. Then nothing is pushed.
+    /// - Those of [`push`](Self::push).
     pub async fn redirect(
         &self,
         path: &str,
@@ -161,21 +164,21 @@ impl Flash {
         Ok(Redirect::to(path))
     }
 
-    /// Returns whether the request loads a page that a person is about to see. A `GET` that pushes should do
-    /// so for these alone: a `HEAD` or a prefetch must not change anything.
+    /// Returns whether the request loads a page that a person sees at once. A `GET` handler should push only
+    /// then, because a `HEAD` or a prefetch must not change anything.
     pub fn is_page_load(&self) -> bool {
-        self.0.kind == Kind::PageLoad
+        self.0.kind == RequestKind::PageLoad
     }
 
-    /// Returns the messages that this page shows, in the order of their pushes. They are deleted when
-    /// the page was handed over, except sticky ones.
+    /// Returns the messages that this page shows, in the order of their pushes. They are deleted when the
+    /// page was written to the network. Sticky messages stay.
     ///
-    /// Call it before the response's head leaves, so not in a late `<Suspense>`: after that there are
-    /// none, and the log says so.
+    /// Call it before the response head leaves, so not inside `<Suspense>`. After that it returns no
+    /// messages and logs an error.
     pub fn take(&self) -> Vec<FlashMessage> {
         let mut state = self.state();
         if state.head_left {
-            if !state.shown && !state.messages.is_empty() {
+            if !state.shown && !state.taken.is_empty() {
                 tracing::error!(
                     "flash messages were taken after the response head had left; they wait for the next \
                      page. Take them before rendering, outside of <Suspense>"
@@ -184,20 +187,20 @@ impl Flash {
             return Vec::new();
         }
         state.shown = true;
-        state.messages.clone()
+        state.taken.clone()
     }
 
-    /// The messages that wait for this page, without showing them: they wait for the next one.
+    /// Returns the messages of this page without showing them: they wait for the next page.
     pub fn peek(&self) -> Vec<FlashMessage> {
-        self.state().messages.clone()
+        self.state().taken.clone()
     }
 
-    /// Takes [`take`](Self::take) back: the messages wait for the next page.
+    /// Undoes [`take`](Self::take): the messages wait for the next page.
     pub fn keep(&self) {
         self.state().shown = false;
     }
 
-    /// Dismisses a message, sticky or not, of this session.
+    /// Dismisses a message of this session, sticky or not. A missing message is no error.
     ///
     /// # Errors
     /// The database can't be reached.
@@ -205,13 +208,14 @@ impl Flash {
         self.dismiss_from_page(&[id], &[]).await
     }
 
-    /// Dismisses messages that a page showed, and makes the others wait again, for a form that works
-    /// without JavaScript: the page comes back without the `dismissed` messages and with the rest of
-    /// those that it had `shown`.
+    /// Dismisses messages for a form that works without JavaScript. Both arguments are ids of messages
+    /// that the form's page has shown. The next page shows those in `shown` again, except those in
+    /// `dismissed`.
     ///
-    /// What a page showed can be asked back for 3 minutes, by its session alone. It does no harm to
-    /// ask twice, or for messages that are gone: a message that waits is not doubled, and one that
-    /// another with its key has replaced stays replaced.
+    /// A session can ask messages back for 3 minutes. These cases do no harm:
+    /// - A message that still waits is not doubled.
+    /// - A message that is gone stays gone.
+    /// - A message stays replaced if a newer one with the same key has replaced it.
     ///
     /// # Errors
     /// The database can't be reached.
@@ -220,7 +224,7 @@ impl Flash {
         dismissed: &[i64],
         shown: &[i64],
     ) -> Result<(), FlashError> {
-        let Carried { store, session, .. } = &*self.0;
+        let Inner { store, session, .. } = &*self.0;
         if let Some(id) = session.id() {
             store.dismiss(id, dismissed, shown).await?;
             self.state().asked_back.extend(shown);
@@ -229,11 +233,12 @@ impl Flash {
         Ok(())
     }
 
-    /// Returns the key for a push without a request, see
-    /// [`FlashStore::push`](crate::FlashStore::push).
+    /// Returns the session's key, with which a job can push: see
+    /// [`FlashStore::push`](crate::FlashStore::push). A visitor without a session gets one.
     ///
     /// # Errors
-    /// The session can't be read, or the response head of a first visit has left.
+    /// - The session can't be read.
+    /// - The visitor has no session, and the response head has left already.
     pub async fn key(&self) -> Result<SessionKey, FlashError> {
         let session = &self.0.session;
         let known = SessionKey::get(session).await?;
@@ -247,11 +252,11 @@ impl Flash {
         }
     }
 
-    /// Returns what this response shows, and what was pushed for later.
+    /// Returns the messages that the response shows, and those that the request has pushed.
     pub(crate) fn outcome(&self) -> (Vec<FlashMessage>, Vec<FlashMessage>) {
         let state = self.state();
         let shown = if state.shown {
-            state.messages.clone()
+            state.taken.clone()
         } else {
             Vec::new()
         };
@@ -262,10 +267,10 @@ impl Flash {
         store: Arc<dyn MessageStore>,
         session: Session,
         visit: Visit,
-        kind: Kind,
+        kind: RequestKind,
         notes: Vec<Note>,
     ) -> Self {
-        Self(Arc::new(Carried {
+        Self(Arc::new(Inner {
             store,
             session,
             visit,
@@ -276,22 +281,22 @@ impl Flash {
         }))
     }
 
-    /// Adds what waited when the request came.
-    pub(crate) fn fill(&self, messages: Vec<FlashMessage>, lease: Lease) {
+    /// Adds the messages that were taken for this page.
+    pub(crate) fn fill(&self, taken: Vec<FlashMessage>, lease: Lease) {
         let mut state = self.state();
-        (state.messages, state.taken) = (messages, lease);
+        (state.taken, state.taken_lease) = (taken, lease);
     }
 
-    /// The response head leaves: returns what the request holds by now.
+    /// Marks the response head as left. Returns the leases that the request holds until now.
     pub(crate) fn settle(&self) -> Settled {
         let mut state = self.state();
         state.head_left = true;
         Settled {
-            taken: std::mem::take(&mut state.taken),
-            travelling: std::mem::take(&mut state.travelling),
+            taken_lease: std::mem::take(&mut state.taken_lease),
+            pushed_lease: std::mem::take(&mut state.pushed_lease),
             asked_back: std::mem::take(&mut state.asked_back),
-            shows: state.shown && !state.messages.is_empty(),
-            undoable: state.messages.len() > 1,
+            shows: state.shown && !state.taken.is_empty(),
+            undoable: state.taken.len() > 1,
             pushed: state.pushed.clone(),
         }
     }
@@ -301,24 +306,25 @@ impl Flash {
     }
 }
 
-/// What a request holds when its response head leaves.
+/// The messages of a request at the time when its response head leaves.
 pub(crate) struct Settled {
-    /// The lease of the messages that waited.
-    pub taken: Lease,
-    /// The lease of those that were pushed and may travel with the response.
-    pub travelling: Lease,
-    /// Ids that the browser must forget that it showed.
+    /// The lease of the messages that were taken for this page.
+    pub taken_lease: Lease,
+    /// The lease of the pushed messages that the response's header may have.
+    pub pushed_lease: Lease,
+    /// The ids that the browser's notes must not have.
     pub asked_back: Vec<i64>,
     /// Whether the page shows messages.
     pub shows: bool,
-    /// Whether one of them can be asked back: there are others.
+    /// Whether a form without JavaScript may ask messages back: the page shows several.
     pub undoable: bool,
+    /// The messages that the request has pushed.
     pub pushed: Vec<FlashMessage>,
 }
 
 impl std::fmt::Debug for Flash {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // Neither keys nor texts belong into a log.
+        // Keys and texts must not reach a log.
         f.debug_struct("Flash")
             .field("kind", &self.0.kind)
             .finish_non_exhaustive()
@@ -337,7 +343,7 @@ impl<S: Sync> FromRequestParts<S> for Flash {
     }
 }
 
-/// Without a `FlashLayer` around it a handler gets `None`.
+/// A handler without a `FlashLayer` around it extracts `None`.
 impl<S: Sync> OptionalFromRequestParts<S> for Flash {
     type Rejection = Infallible;
 

@@ -1,4 +1,4 @@
-//! The layer: takes the messages of a session before a page is rendered. And what runs beside it.
+//! The layer that takes the messages of a session before a page is rendered, and its background work.
 
 use std::{
     fmt,
@@ -28,21 +28,21 @@ use tower_sessions::{
 };
 
 use crate::{
-    clerk::Clerk,
-    delivered_body::Origin,
-    flash::{Carried, Flash},
+    deletion::Deleter,
+    delivered_body::Transport,
+    flash::{Flash, Inner},
     listener::{FlashListener, with_connection},
     purge::purge_every,
-    request::{Kind, notes},
-    settle::Holding,
+    request::{RequestKind, notes},
+    settle::RequestLeases,
     store::MessageStore,
 };
 
-/// Lends each request its session, takes the messages of the session before a page is rendered, and
-/// sees to it that they are deleted when the page was handed over and wait again when it was not.
+/// Gives each request its session and a [`Flash`]. Before a page is rendered, it takes the session's
+/// messages. It deletes them when the page was written to the network. Otherwise they wait again.
 ///
-/// It goes around the routes; a compression layer goes inside it. There is a [`SessionLayer`] in it, so
-/// handlers get a `tower_sessions::Session` too.
+/// Add it after all routes. A compression layer must be inside it, so added before it. It contains a
+/// [`SessionLayer`], so handlers also extract a `tower_sessions::Session`.
 ///
 /// ```no_run
 /// use axum::Router;
@@ -67,16 +67,17 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct FlashLayer(Arc<Shared>);
 
-/// Behind one pointer: every request copies the layer.
+/// It is behind one pointer, because every request clones the layer.
 #[derive(Clone)]
 struct Shared {
     sessions: SessionLayer,
     store: Arc<dyn MessageStore>,
-    clerk: Clerk,
+    deleter: Deleter,
     take_timeout: Duration,
     purge_period: Duration,
     is_page_load: Arc<PageLoadRule>,
-    complained: Arc<AtomicBool>,
+    /// Whether the log has a warning about a second layer.
+    has_warned: Arc<AtomicBool>,
 }
 
 type PageLoadRule = dyn Fn(&Method, &HeaderMap) -> bool + Send + Sync;
@@ -88,51 +89,52 @@ impl fmt::Debug for Shared {
 }
 
 impl FlashLayer {
-    /// The messages of `store`, and its sessions with a cookie of this name and these attributes; the
-    /// cookie's value doesn't matter. Without a `Max-Age` the cookie ends with the browser, and a session
-    /// after 14 days.
+    /// Creates a layer for the messages and the sessions of `store`, with the name and the attributes of
+    /// the session's cookie. The cookie's value is not used. Without a `Max-Age`, the cookie ends with the
+    /// browser, and a session ends 14 days after its last change.
     pub fn new(store: impl MessageStore + 'static, cookie: Cookie<'static>) -> Self {
         let store: Arc<dyn MessageStore> = Arc::new(store);
         Self(Arc::new(Shared {
             sessions: SessionLayer::shared(store.sessions(), cookie),
-            clerk: Clerk::new(store.clone()),
+            deleter: Deleter::new(store.clone()),
             store,
             take_timeout: Duration::from_secs(2),
             purge_period: Duration::from_secs(15 * 60),
             is_page_load: Arc::new(is_page_load),
-            complained: Arc::default(),
+            has_warned: Arc::default(),
         }))
     }
 
-    /// Signs the cookie. The first secret signs, all verify. Default: the cookie is the bare id, and
-    /// each id that somebody makes up costs a statement.
+    /// Signs the cookie. The first secret signs, all of them verify. To replace a secret, put the new one
+    /// before it. Default: no secret. The cookie is then the bare id, and each invented id costs a
+    /// statement.
     pub fn with_secrets(mut self, secrets: impl Into<Vec<Key>>) -> Self {
         let shared = Arc::make_mut(&mut self.0);
         shared.sessions = shared.sessions.clone().with_secrets(secrets);
         self
     }
 
-    /// How often [`serve`](Self::serve) and [`run`](Self::run) delete what has expired. Default: every 15
-    /// minutes.
+    /// Sets the mean pause between two deletions of expired messages and sessions, by
+    /// [`serve`](Self::serve) and [`run`](Self::run). Default: 15 minutes.
     pub fn with_purge_period(mut self, period: Duration) -> Self {
         Arc::make_mut(&mut self.0).purge_period = period;
         self
     }
 
-    /// How long a page waits for its messages before it is rendered without. Default: 2 seconds.
-    /// Messages that come later wait for the next page.
+    /// Sets the time after which a page is rendered without its messages. Then they wait for the next
+    /// page. Default: 2 seconds.
     pub fn with_take_timeout(mut self, timeout: Duration) -> Self {
         Arc::make_mut(&mut self.0).take_timeout = timeout;
         self
     }
 
-    /// Decides which requests load a page that a person is about to see, for clients that the rule
-    /// [`is_page_load`] gets wrong. Default: that rule.
+    /// Sets the rule that decides which requests load a page that a person sees at once. Default:
+    /// [`is_page_load`].
     ///
     /// ```
     /// # use flash_messages::{FlashLayer, is_page_load};
     /// # fn example(layer: FlashLayer) -> FlashLayer {
-    /// // An app that shows its pages in frames:
+    /// // This app shows its pages in frames.
     /// layer.with_page_load(|method, headers| {
     ///     let in_frame = headers.get("sec-fetch-dest").is_some_and(|dest| dest == "iframe");
     ///     in_frame || is_page_load(method, headers)
@@ -147,13 +149,13 @@ impl FlashLayer {
         self
     }
 
-    /// Serves `app` until `stop` is done and the requests under way have finished. Meanwhile it deletes
-    /// what has expired, and at the end what was shown.
+    /// Serves `app` until `stop` completes and all open requests have finished. Meanwhile it deletes expired
+    /// messages and sessions. At the end it deletes the messages that were shown last.
     ///
-    /// The connections report when a page was written to the network, see [`FlashListener`].
+    /// Its connections report when a page was written to the network, see [`FlashListener`].
     ///
     /// # Errors
-    /// As `axum::serve`.
+    /// Those of `axum::serve`.
     pub async fn serve(
         &self,
         listener: TcpListener,
@@ -165,8 +167,15 @@ impl FlashLayer {
             .await
     }
 
-    /// Runs a server of your own, and returns what it returns. Meanwhile it deletes what has expired, and
-    /// at the end what was shown.
+    /// Runs your own server, and returns its output. Meanwhile it deletes expired messages and sessions. At
+    /// the end it deletes the messages that were shown last.
+    ///
+    /// ```no_run
+    /// # async fn example(flash: flash_messages::FlashLayer, app: axum::Router) -> std::io::Result<()> {
+    /// let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+    /// flash.run(axum::serve(listener, app).into_future()).await
+    /// # }
+    /// ```
     pub async fn run<T>(&self, server: impl Future<Output = T>) -> T {
         let Shared {
             store,
@@ -181,11 +190,11 @@ impl FlashLayer {
         ended
     }
 
-    /// Waits until all that was shown so far is deleted, or could not be. For who neither calls
-    /// [`serve`](Self::serve) nor [`run`](Self::run): after a shutdown without it, messages of the last 10
-    /// ms are shown again when their lease runs out.
+    /// Waits until it has tried to delete all messages that pages have shown. [`serve`](Self::serve) and
+    /// [`run`](Self::run) call it at their end. A program without them should call it before it exits.
+    /// Otherwise the messages of the last 10 ms are shown again when their lease runs out.
     pub async fn flush(&self) {
-        self.0.clerk.flush().await;
+        self.0.deleter.flush().await;
     }
 }
 
@@ -198,7 +207,7 @@ impl<S> Layer<S> for FlashLayer {
     }
 }
 
-/// The service that [`FlashLayer`] makes, inside its sessions'.
+/// The service of a [`FlashLayer`]. It is inside a [`SessionService`].
 #[derive(Clone, Debug)]
 pub struct FlashService<S> {
     inner: S,
@@ -223,18 +232,18 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let clone = self.inner.clone();
-        // The one that is ready is called, see the tower::Service documentation.
+        // Calls the service that is ready, not its clone: see `tower::Service`.
         let mut inner = std::mem::replace(&mut self.inner, clone);
         let layer = self.layer.clone();
         Box::pin(async move {
             let parts = request.extensions();
             let (Some(session), Some(visit)) = (parts.get::<Session>(), parts.get::<Visit>())
             else {
-                // The sessions' service is around this one, and adds both.
+                // Never happens: the SessionService around this one adds both.
                 return Ok(inner.call(request).await?.map(Body::new));
             };
             if parts.get::<Flash>().is_some() {
-                if !layer.0.complained.swap(true, Ordering::Relaxed) {
+                if !layer.0.has_warned.swap(true, Ordering::Relaxed) {
                     tracing::error!(
                         "FlashLayer is there twice. The outer one counts; remove the inner one."
                     );
@@ -242,13 +251,13 @@ where
                 return Ok(inner.call(request).await?.map(Body::new));
             }
             let (session, visit) = (session.clone(), visit.clone());
-            let kind = Kind::of(&request, &*layer.0.is_page_load);
-            if let Kind::Call { .. } | Kind::Take = kind
+            let kind = RequestKind::of(&request, &*layer.0.is_page_load);
+            if let RequestKind::Call { .. } | RequestKind::Take = kind
                 && !is_speculative(request.headers())
             {
                 visit.count_as_use();
             }
-            let origin = Origin::of(&request);
+            let transport = Transport::of(&request);
             let flash = Flash::new(
                 layer.0.store.clone(),
                 session,
@@ -256,31 +265,31 @@ where
                 kind,
                 notes(request.headers()),
             );
-            // What this request still holds when its future is dropped goes back.
-            let holding = Holding {
+            // If this future is dropped, the messages wait again.
+            let leases = RequestLeases {
                 flash: flash.clone(),
-                clerk: layer.0.clerk.clone(),
+                deleter: layer.0.deleter.clone(),
             };
 
             layer.take(&flash).await;
-            let mut response = if kind == Kind::Take {
+            let mut response = if kind == RequestKind::Take {
                 Json(flash.take()).into_response()
             } else {
                 request.extensions_mut().insert(flash.clone());
                 inner.call(request).await?.map(Body::new)
             };
-            // For tests of handlers, see the module `testing`.
+            // The module `testing` reads it.
             response.extensions_mut().insert(flash);
-            Ok(holding.settle(response, origin).await)
+            Ok(leases.settle(response, transport).await)
         })
     }
 }
 
 impl FlashLayer {
-    /// Fills `flash` for a request that shows messages. Without the database the page goes on
-    /// without messages.
+    /// Takes the waiting messages into `flash`, if the request shows messages. If the database fails, the
+    /// page has no messages.
     async fn take(&self, flash: &Flash) {
-        let Carried {
+        let Inner {
             session,
             visit,
             kind,
@@ -290,7 +299,7 @@ impl FlashLayer {
         let Some(id) = session.id() else {
             return;
         };
-        if !matches!(kind, Kind::PageLoad | Kind::Take) {
+        if !matches!(kind, RequestKind::PageLoad | RequestKind::Take) {
             return;
         }
         let taking = self.0.store.take(id, notes.clone());

@@ -1,4 +1,4 @@
-//! A lease: messages that no other request can take for now. Dropped, it gives them back.
+//! The lease: while a request holds it, no other request can take its messages.
 
 use std::{fmt, sync::Arc};
 
@@ -9,30 +9,37 @@ use tokio::task::JoinHandle;
 
 use crate::{error::FlashError, message::Scope, request::MAX_IDS};
 
-/// What a lease asks of the store that it comes from.
+/// The part of a message store that a lease needs.
 #[async_trait]
-pub trait Leases: fmt::Debug + Send + Sync {
-    /// Makes leased messages wait again, ids and order unchanged. Those that another page has leased
-    /// since are left alone.
+pub trait LeaseStore: fmt::Debug + Send + Sync {
+    /// Makes leased messages wait again, with the same ids in the same order. A message stays as it is if
+    /// another page has leased it since.
+    ///
+    /// # Errors
+    /// The store can't be reached. Then the messages wait again when the lease runs out.
     async fn give_back(&self, key: SessionKey, rows: &[Leased]) -> Result<(), FlashError>;
 
-    /// Makes leases begin again. Returns those that no other page has taken meanwhile.
+    /// Makes leases begin again. Returns the leased messages that no other page has taken meanwhile.
+    ///
+    /// # Errors
+    /// The store can't be reached.
     async fn renew(&self, key: SessionKey, rows: &[Leased]) -> Result<Vec<Leased>, FlashError>;
 }
 
-/// Returns the fingerprint that the messages of a session carry.
+/// Returns the scope of a session's messages.
 pub fn scope_of(key: SessionKey) -> Scope {
     Scope::new(key.0.as_fields().0)
 }
 
-/// A message that no other request can take for now.
+/// A leased message.
 #[derive(Clone, Copy, Debug)]
 pub struct Leased {
     /// The message's id.
     pub id: i64,
-    /// When the lease runs out. Who knows it holds the lease.
+    /// The time at which the lease runs out. It also identifies the lease: a later lease of the same
+    /// message has another time.
     pub until: OffsetDateTime,
-    /// How many pages have taken it, this one included.
+    /// The number of pages that have taken the message, including this one.
     pub takes: i16,
 }
 
@@ -43,23 +50,24 @@ pub struct Shown {
     pub key: SessionKey,
     /// The message's id.
     pub id: i64,
-    /// When the lease of the page runs out.
+    /// The time at which the lease of the page runs out.
     pub until: OffsetDateTime,
-    /// Whether the message can be asked back for 3 minutes.
+    /// Whether a form without JavaScript can ask the message back for 3 minutes.
     pub undoable: bool,
 }
 
-/// Messages of one session that no other request can take for now. Dropped, it gives them back.
+/// Leased messages of one session. While the lease exists, no other request can take them. When it is
+/// dropped, they wait again.
 #[derive(Debug, Default)]
 pub struct Lease {
-    /// The store that they come from and the session, unless the lease never held a message.
-    origin: Option<(Arc<dyn Leases>, SessionKey)>,
+    /// The store and the session. They are `None` in a default lease, which has no messages.
+    origin: Option<(Arc<dyn LeaseStore>, SessionKey)>,
     rows: Vec<Leased>,
 }
 
 impl Lease {
-    /// A lease of no message yet, of a session in this store.
-    pub fn new(store: Arc<dyn Leases>, key: SessionKey) -> Self {
+    /// Creates a lease without messages, for a session in this store.
+    pub fn new(store: Arc<dyn LeaseStore>, key: SessionKey) -> Self {
         Self {
             origin: Some((store, key)),
             rows: Vec::new(),
@@ -71,7 +79,7 @@ impl Lease {
         self.rows.push(row);
     }
 
-    /// Whether the browser's note has room for all of them.
+    /// Returns whether the browser's note has room for all messages.
     pub(crate) fn fits_a_note(&self) -> bool {
         self.rows.len() <= MAX_IDS
     }
@@ -88,7 +96,7 @@ impl Lease {
         self.rows.iter().any(|row| row.id == id)
     }
 
-    /// Takes over what `other` holds, which is of the same session and store.
+    /// Adds the messages of `other`, a lease of the same session in the same store.
     pub(crate) fn join(&mut self, mut other: Lease) {
         self.rows.append(&mut other.rows);
         if let Some(origin) = other.origin.take() {
@@ -96,12 +104,12 @@ impl Lease {
         }
     }
 
-    /// The page was handed over. Returns what to delete.
+    /// Ends the lease of a page that was written to the network. Returns the messages to delete.
     ///
-    /// Where the browser `acknowledges`, what it shows for the first time is left to its note: the
-    /// lease runs on, and a message that never arrived is shown again after that. The second time the
-    /// hand-over counts: a browser may have stopped to run scripts.
-    pub(crate) fn delivered(mut self, undoable: bool, acknowledges: bool) -> Vec<Shown> {
+    /// If the browser acknowledges, a message that was taken once is not among them. The browser's note
+    /// deletes it, or its lease runs out and another page shows it. A message that was taken twice is
+    /// deleted: the browser may no longer run our script.
+    pub(crate) fn into_shown(mut self, undoable: bool, acknowledges: bool) -> Vec<Shown> {
         let rows = std::mem::take(&mut self.rows);
         let Some((_, key)) = self.origin else {
             return Vec::new();
@@ -112,18 +120,19 @@ impl Lease {
                 key,
                 id,
                 until,
-                // One that was asked back is shown for the second time at least.
+                // A message that was taken twice may have been asked back, and can be again.
                 undoable: undoable || takes > 1,
             })
             .collect()
     }
 
-    /// The browser says with a later request that it has them: the lease runs on until then.
-    pub(crate) fn leave_to_client(mut self) {
+    /// Keeps the messages leased. The browser notes in a later request that it has shown them; if it does
+    /// not, the lease runs out.
+    pub(crate) fn leave_to_browser(mut self) {
         self.rows.clear();
     }
 
-    /// Splits off the rows that `keep` rejects.
+    /// Moves the messages that `keep` rejects into another lease, and returns that.
     pub(crate) fn split(&mut self, keep: impl Fn(i64) -> bool) -> Lease {
         let (kept, split) = (self.rows.drain(..)).partition(|row| keep(row.id));
         self.rows = kept;
@@ -133,17 +142,18 @@ impl Lease {
         }
     }
 
-    /// Makes the lease begin again, after a request that took long. Rows that another page has taken
-    /// meanwhile are not held any more.
+    /// Makes the lease begin again. Removes the messages that another page has taken meanwhile.
     pub(crate) async fn renew(&mut self) -> Result<(), FlashError> {
-        if let (Some((store, key)), false) = (&self.origin, self.rows.is_empty()) {
+        if let Some((store, key)) = &self.origin
+            && !self.rows.is_empty()
+        {
             self.rows = store.renew(*key, &self.rows).await?;
         }
         Ok(())
     }
 
-    /// Nothing was shown: the messages wait again. In a task of its own, which a dropped request
-    /// doesn't stop.
+    /// Makes the messages wait again, because no page has shown them. It runs in its own task, so it
+    /// also finishes if the request is dropped.
     pub(crate) async fn give_back(mut self) {
         if let Some(task) = self.spawn_give_back() {
             _ = task.await;

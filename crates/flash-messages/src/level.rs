@@ -1,10 +1,10 @@
-//! How much a message matters.
+//! The level of a message: how important it is.
 
 use std::{cmp::Ordering, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// How much a message matters: Info < Success < Warning < Error. A name of your own ranks with Info.
+/// The level of a message: Info < Success < Warning < Error. A custom level ranks with Info.
 ///
 /// ```
 /// use flash_messages::Level;
@@ -20,23 +20,23 @@ use serde::{Deserialize, Serialize};
 #[serde(try_from = "String", into = "String")]
 #[non_exhaustive]
 pub enum Level {
-    /// Something to know.
+    /// The message informs.
     Info,
-    /// Something worked.
+    /// An action succeeded.
     Success,
-    /// Something needs attention.
+    /// A person should look at something.
     Warning,
-    /// Something failed.
+    /// An action failed.
     Error,
-    /// A name of your own, made with `"name".parse::<Level>()`.
+    /// A custom level. `"name".parse::<Level>()` creates it.
     Other(LevelName),
 }
 
-/// The name of a [`Level::Other`]: always a valid CSS class.
+/// The name of a [`Level::Other`]. It is always a valid CSS class.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct LevelName(String);
 
-/// The name can't be a level.
+/// The error for a name that can't be a level.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InvalidLevel;
@@ -53,10 +53,10 @@ impl fmt::Display for InvalidLevel {
 impl std::error::Error for InvalidLevel {}
 
 impl Level {
-    /// The longest name of a level, in bytes.
+    /// The maximum length of a name, in bytes.
     pub const MAX_NAME: usize = 32;
 
-    /// The name, as in the class `flash-<name>`.
+    /// Returns the name, as in the CSS class `flash-<name>`.
     pub fn as_str(&self) -> &str {
         match self {
             Level::Info => "info",
@@ -67,7 +67,7 @@ impl Level {
         }
     }
 
-    /// 0 (Info and names of your own) to 3 (Error).
+    /// Returns the rank, from 0 (Info and custom levels) to 3 (Error).
     pub fn rank(&self) -> i16 {
         match self {
             Level::Info | Level::Other(_) => 0,
@@ -105,7 +105,8 @@ impl FromStr for Level {
     }
 }
 
-/// The ASCII part of <https://www.w3.org/TR/css-syntax-3/#ident-token-diagram>, starting with a letter.
+/// Returns whether a name is an ASCII CSS identifier that starts with a letter
+/// (<https://www.w3.org/TR/css-syntax-3/#ident-token-diagram>).
 fn is_css_class(name: &str) -> bool {
     name.len() <= Level::MAX_NAME
         && name.starts_with(|first: char| first.is_ascii_alphabetic())

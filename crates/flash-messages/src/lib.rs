@@ -28,7 +28,7 @@ mod postgres;
 mod memory;
 
 #[cfg(feature = "server")]
-mod clerk;
+mod deletion;
 
 #[cfg(feature = "server")]
 mod listener;
@@ -40,7 +40,7 @@ mod delivered_body;
 mod flash;
 
 #[cfg(feature = "server")]
-mod crossing;
+mod call_header;
 
 #[cfg(feature = "server")]
 mod settle;

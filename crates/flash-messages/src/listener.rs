@@ -1,4 +1,4 @@
-//! A listener that knows when a response was flushed to the network.
+//! The listener whose connections report when a page was written to the network.
 
 use std::{
     convert::Infallible,
@@ -25,13 +25,13 @@ use tokio::{
 };
 use tower::Service;
 
-use crate::clerk::HandOver;
+use crate::deletion::PageDelivery;
 
-/// A listener that tells [`FlashLayer`](crate::FlashLayer) when a page was written to the network, so
-/// that its messages are deleted then and not before.
+/// A listener that tells [`FlashLayer`](crate::FlashLayer) when a page was written to the network. The
+/// layer deletes the page's messages then, and not before.
 ///
-/// Without it, with a plain `axum::serve(listener, app)`, the layer finds out by itself, less exactly
-/// and at a price: it wraps each part of a page, and the page loses its `Content-Length`.
+/// With a plain `axum::serve(listener, app)`, the layer finds out by itself, but less exactly. It must
+/// also wrap each part of a page, and remove the page's `Content-Length`.
 ///
 /// ```no_run
 /// # async fn example(app: axum::Router) -> std::io::Result<()> {
@@ -45,26 +45,26 @@ use crate::clerk::HandOver;
 #[derive(Debug)]
 pub struct FlashListener<L>(L);
 
-/// A TCP listener with [`FlashListener::new`]'s options.
+/// A TCP listener whose connections have the options of [`FlashListener::new`].
 pub type TunedTcpListener = TapIo<TcpListener, fn(&mut TcpStream)>;
 
 impl FlashListener<TunedTcpListener> {
-    /// Wraps a TCP listener. Its connections get `TCP_NODELAY`, and on Linux `TCP_NOTSENT_LOWAT` of
-    /// 16 KiB: the kernel takes some megabytes otherwise, whether or not the client reads them.
+    /// Wraps a TCP listener. It sets `TCP_NODELAY` on its connections, and on Linux `TCP_NOTSENT_LOWAT` to
+    /// 16 KiB. Otherwise the kernel accepts some megabytes even if the client doesn't read them.
     pub fn new(listener: TcpListener) -> Self {
-        Self(listener.tap_io(tune as fn(&mut TcpStream)))
+        Self(listener.tap_io(set_options as fn(&mut TcpStream)))
     }
 }
 
 impl<L> FlashListener<L> {
-    /// Wraps another listener, one with TLS say. Its connections keep their options.
+    /// Wraps any other listener, such as one with TLS. Its connections keep their options.
     pub fn wrap(listener: L) -> Self {
         Self(listener)
     }
 }
 
-fn tune(stream: &mut TcpStream) {
-    // Without them pages are slower, or reported too early to slow readers.
+fn set_options(stream: &mut TcpStream) {
+    // Errors are ignored: without the options, pages are slower, or count too early as written.
     _ = stream.set_nodelay(true);
     #[cfg(target_os = "linux")]
     {
@@ -101,7 +101,10 @@ impl<T: AsyncRead + Unpin> AsyncRead for FlashIo<T> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let done = ready_or_pending!(Pin::new(&mut self.io).poll_read(cx, buffer));
-        self.connection.0.reads.store(true, Ordering::Release);
+        self.connection
+            .0
+            .last_was_read
+            .store(true, Ordering::Release);
         Poll::Ready(done)
     }
 }
@@ -112,7 +115,10 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for FlashIo<T> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.connection.0.reads.store(false, Ordering::Release);
+        self.connection
+            .0
+            .last_was_read
+            .store(false, Ordering::Release);
         Pin::new(&mut self.io).poll_write(cx, bytes)
     }
 
@@ -121,7 +127,10 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for FlashIo<T> {
         cx: &mut Context<'_>,
         parts: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.connection.0.reads.store(false, Ordering::Release);
+        self.connection
+            .0
+            .last_was_read
+            .store(false, Ordering::Release);
         Pin::new(&mut self.io).poll_write_vectored(cx, parts)
     }
 
@@ -129,12 +138,15 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for FlashIo<T> {
         self.io.is_write_vectored()
     }
 
-    /// hyper 1 and h2 0.4 call it only when their own buffers are empty (`Buffered::poll_flush`,
-    /// `FramedWrite::flush`).
+    /// hyper 1 and h2 0.4 call this only if their own buffers are empty (`Buffered::poll_flush`,
+    /// `FramedWrite::flush`). So everything before it is written to the network.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.connection.0.reads.store(false, Ordering::Release);
+        self.connection
+            .0
+            .last_was_read
+            .store(false, Ordering::Release);
         ready_or_pending!(Pin::new(&mut self.io).poll_flush(cx))?;
-        self.connection.flushed();
+        self.connection.complete_written();
         Poll::Ready(Ok(()))
     }
 
@@ -149,47 +161,47 @@ impl<T> Drop for FlashIo<T> {
     }
 }
 
-/// What a connection still has to hand over.
+/// The pages of a connection that are not written yet.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Connection(Arc<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// None: the connection is closed.
     waiting: Mutex<Waiting>,
-    /// Whether the last thing that happened to the connection was a read.
-    reads: AtomicBool,
+    /// Whether the last operation on the connection was a read.
+    last_was_read: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 struct Waiting {
     closed: bool,
-    pages: Vec<(HandOver, Written)>,
+    pages: Vec<(PageDelivery, PendingParts)>,
 }
 
 impl Connection {
-    /// Hands a page over at the next flush after all of it was written.
-    pub fn hand_over(&self, page: HandOver, written: Written) {
+    /// Completes the delivery of a page at the first flush after all its parts are written. If the
+    /// connection is closed, the delivery is dropped, so the messages wait again.
+    pub fn complete_later(&self, page: PageDelivery, parts: PendingParts) {
         let mut waiting = self.waiting();
-        // Dropped, its messages wait again.
         if !waiting.closed {
-            waiting.pages.push((page, written));
+            waiting.pages.push((page, parts));
         }
     }
 
-    fn flushed(&self) {
+    /// Completes the deliveries of all pages that are written.
+    fn complete_written(&self) {
         let mut waiting = self.waiting();
         if waiting.pages.is_empty() {
             return;
         }
-        let (flushed, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut waiting.pages)
+        let (written, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut waiting.pages)
             .into_iter()
-            .partition(|(_, written)| written.is_complete());
+            .partition(|(_, parts)| parts.is_empty());
         waiting.pages = rest;
         drop(waiting);
-        for (page, written) in flushed {
-            if !written.is_lost() {
-                page.done();
+        for (page, parts) in written {
+            if !parts.is_lost() {
+                page.complete();
             }
         }
     }
@@ -210,58 +222,62 @@ impl Connection {
     }
 }
 
-/// Which parts of a page are not written yet. Each part owns a [`Token`].
+/// The parts of a page that are not written yet. Each of them owns a [`PartToken`].
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Written(Arc<Parts>);
+pub(crate) struct PendingParts(Arc<Parts>);
 
 #[derive(Debug, Default)]
 struct Parts {
-    waiting: AtomicUsize,
+    pending: AtomicUsize,
     lost: AtomicBool,
 }
 
-impl Written {
-    pub fn token(&self, connection: &Connection) -> Token {
-        self.0.waiting.fetch_add(1, Ordering::AcqRel);
-        Token {
+impl PendingParts {
+    /// Returns a token for one more part.
+    pub fn token(&self, connection: &Connection) -> PartToken {
+        self.0.pending.fetch_add(1, Ordering::AcqRel);
+        PartToken {
             parts: self.0.clone(),
             connection: connection.clone(),
         }
     }
 
-    fn is_complete(&self) -> bool {
-        self.0.waiting.load(Ordering::Acquire) == 0
+    fn is_empty(&self) -> bool {
+        self.0.pending.load(Ordering::Acquire) == 0
     }
 
+    /// Returns whether a part was dropped without being written.
     fn is_lost(&self) -> bool {
         self.0.lost.load(Ordering::Acquire)
     }
 }
 
-/// Lives as long as a part of a page that waits to be written to an HTTP/2 connection.
-pub(crate) struct Token {
+/// The token of a part that waits to be written to an HTTP/2 connection. h2 drops both together.
+pub(crate) struct PartToken {
     parts: Arc<Parts>,
     connection: Connection,
 }
 
-impl Drop for Token {
+impl Drop for PartToken {
     fn drop(&mut self) {
-        // h2 drops a part after it was written, or right after it has read that the client resets
-        // the stream (RFC 9113, 6.4).
-        if self.connection.0.reads.load(Ordering::Acquire) || self.connection.waiting().closed {
+        // h2 drops a part after it has written it. It also drops it right after it has read that the
+        // client resets the stream (RFC 9113, 6.4): then the part is lost.
+        if self.connection.0.last_was_read.load(Ordering::Acquire)
+            || self.connection.waiting().closed
+        {
             self.parts.lost.store(true, Ordering::Release);
         }
-        self.parts.waiting.fetch_sub(1, Ordering::AcqRel);
+        self.parts.pending.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
-/// Makes a router serve the connections of a [`FlashListener`]. Handlers get
-/// [`ConnectInfo`] with the address of the peer too.
+/// Makes a router serve the connections of a [`FlashListener`]. Handlers may also extract [`ConnectInfo`]
+/// with the client's address. [`FlashListener`] has an example.
 pub fn with_connection(app: Router) -> MakeWithConnection {
     MakeWithConnection(app)
 }
 
-/// Made by [`with_connection`], for `axum::serve`.
+/// The value that [`with_connection`] returns, for `axum::serve`.
 #[derive(Clone, Debug)]
 pub struct MakeWithConnection(Router);
 
@@ -287,7 +303,7 @@ where
     }
 }
 
-/// Answers the requests of one connection.
+/// The service for the requests of one connection.
 #[derive(Clone, Debug)]
 pub struct WithConnection<A> {
     app: Router,

@@ -1,4 +1,4 @@
-//! The store in memory, for tests and first steps: messages end with the process.
+//! The message store in memory, for tests and first steps.
 
 use std::{
     collections::HashMap,
@@ -13,13 +13,13 @@ use tower_sessions::session::Id;
 
 use crate::{
     error::FlashError,
-    lease::{Lease, Leased, Leases, Shown, scope_of},
+    lease::{Lease, LeaseStore, Leased, Shown, scope_of},
     message::FlashMessage,
     store::{Acknowledged, Limits, MessageStore, Note, Owner, Stored, Taken},
 };
 
-/// Messages in the memory of this process, with the same promises as
-/// [`FlashStore`](crate::FlashStore). For tests, and for an app without a database.
+/// Keeps messages in the memory of this process. They end with it. Otherwise it works as
+/// [`FlashStore`](crate::FlashStore) does.
 ///
 /// ```
 /// use flash_messages::{FlashLayer, MemoryStore, cookie::Cookie};
@@ -41,8 +41,8 @@ struct Table {
 #[derive(Clone, Debug, Default)]
 struct Rows {
     last_id: i64,
-    /// Of each session, in the order of their pushes.
-    of: HashMap<SessionKey, Vec<Row>>,
+    /// The rows of each session, in the order of their pushes.
+    by_session: HashMap<SessionKey, Vec<Row>>,
 }
 
 #[derive(Clone, Debug)]
@@ -50,7 +50,7 @@ struct Row {
     message: FlashMessage,
     state: State,
     expires: OffsetDateTime,
-    /// How many pages have taken it.
+    /// The number of pages that have taken the message.
     takes: i16,
 }
 
@@ -58,32 +58,32 @@ struct Row {
 enum State {
     Waiting,
     LeasedUntil(OffsetDateTime),
-    /// It was shown, and can be asked back.
+    /// A page has shown the message. A form without JavaScript can ask it back.
     Shown,
 }
 
-/// How long a message that was shown among others can be asked back.
-const UNDO: Duration = Duration::from_secs(3 * 60);
+/// A form without JavaScript can ask a message back for this time.
+const UNDO_TIME: Duration = Duration::from_secs(3 * 60);
 
 impl MemoryStore {
-    /// No message yet, of these sessions, with the defaults of [`Limits`].
+    /// Creates an empty store for these sessions, with the default [`Limits`].
     pub fn new(sessions: MemorySessions) -> Self {
         let table = Arc::default();
         Self { sessions, table }
     }
 
-    /// With other limits, and no message yet.
+    /// Sets the limits, and removes all messages.
     pub fn with_limits(mut self, limits: Limits) -> Self {
         let rows = Mutex::default();
         self.table = Arc::new(Table { limits, rows });
         self
     }
 
-    /// Pushes a message without a request, from a job say. Returns the message's id; none below the
-    /// minimum level.
+    /// Pushes a message without a request, for example from a job. Returns the message's id, or `None` if
+    /// it is below the minimum level.
     ///
     /// # Errors
-    /// As [`Flash::push`](crate::Flash::push).
+    /// Those of [`Flash::push`](crate::Flash::push).
     pub async fn push(
         &self,
         key: SessionKey,
@@ -96,10 +96,10 @@ impl MemoryStore {
         Ok(stored.map(|stored| stored.id))
     }
 
-    /// Returns the messages that are to be shown, now or later, of all sessions.
+    /// Returns the messages of all sessions that no page has shown yet, and the sticky ones.
     pub fn messages(&self) -> Vec<FlashMessage> {
         let rows = self.table.rows();
-        let mut messages: Vec<_> = (rows.of.iter())
+        let mut messages: Vec<_> = (rows.by_session.iter())
             .flat_map(|(key, rows)| rows.iter().map(move |row| (*key, row)))
             .filter(|(_, row)| row.is_alive() && row.state != State::Shown)
             .map(|(key, row)| row.message_of(key))
@@ -108,6 +108,8 @@ impl MemoryStore {
         messages
     }
 
+    /// Returns the key of the owner, and whether the idle end of its session should move. Returns `None`
+    /// if the session has ended.
     fn owner(&self, owner: Owner) -> Option<(SessionKey, bool)> {
         match owner {
             Owner::Session(id) => self.sessions.find(&id),
@@ -127,17 +129,18 @@ impl Table {
 }
 
 impl Rows {
-    /// The rows of a session, without what has expired.
-    fn of(&mut self, key: SessionKey) -> &mut Vec<Row> {
-        let rows = self.of.entry(key).or_default();
+    /// Returns the rows of a session, and removes the expired ones.
+    fn alive(&mut self, key: SessionKey) -> &mut Vec<Row> {
+        let rows = self.by_session.entry(key).or_default();
         rows.retain(Row::is_alive);
         rows
     }
 
+    /// Returns a row if the lease that runs out at `until` still holds it.
     fn leased(&mut self, key: SessionKey, id: i64, until: OffsetDateTime) -> Option<&mut Row> {
         let is_leased =
             |row: &&mut Row| row.message.id == id && row.state == State::LeasedUntil(until);
-        self.of.get_mut(&key)?.iter_mut().find(is_leased)
+        self.by_session.get_mut(&key)?.iter_mut().find(is_leased)
     }
 }
 
@@ -146,7 +149,7 @@ impl Row {
         self.expires > OffsetDateTime::now_utc()
     }
 
-    /// Returns whether a page can take it.
+    /// Returns whether a page can take the message.
     fn waits(&self) -> bool {
         match self.state {
             State::Waiting => true,
@@ -184,13 +187,14 @@ impl MessageStore for MemoryStore {
         };
         let limits = &self.table.limits;
         let mut all = self.table.rows();
-        // What has expired leaves.
-        all.of.retain(|_, rows| rows.iter().any(Row::is_alive));
-        let rows = all.of(key);
+        // Removes the sessions without messages.
+        all.by_session
+            .retain(|_, rows| rows.iter().any(Row::is_alive));
+        let rows = all.alive(key);
         let replaces = |row: &Row| message.key.is_some() && row.message.key == message.key;
         let waiting = rows.iter().filter(|row| row.waits() && !replaces(row));
         let surplus = (waiting.clone().count() + 1).saturating_sub(limits.max_waiting as usize);
-        // The oldest of the lowest level give way.
+        // The oldest messages of the lowest level are removed.
         let mut lesser: Vec<_> = waiting
             .filter(|row| row.message.level.rank() <= message.level.rank())
             .map(|row| (row.message.level.rank(), row.message.id))
@@ -219,7 +223,7 @@ impl MessageStore for MemoryStore {
             id,
             ..message.clone()
         };
-        all.of(key).push(Row {
+        all.alive(key).push(Row {
             message,
             state,
             expires: OffsetDateTime::now_utc() + limits.expiry,
@@ -241,7 +245,7 @@ impl MessageStore for MemoryStore {
         let ours = notes.iter().filter(|note| note.scope == scope);
         let noted: Vec<_> = ours.flat_map(|note| note.ids()).collect();
         let mut all = self.table.rows();
-        let rows = all.of(key);
+        let rows = all.alive(key);
         rows.retain(|row| row.message.sticky || !noted.contains(&row.message.id));
         let mut taken = Taken {
             messages: Vec::new(),
@@ -271,7 +275,7 @@ impl MessageStore for MemoryStore {
                 row.state = State::Shown;
                 let now = OffsetDateTime::now_utc();
                 row.expires = if shown.undoable {
-                    row.expires.min(now + UNDO)
+                    row.expires.min(now + UNDO_TIME)
                 } else {
                     now
                 };
@@ -286,7 +290,7 @@ impl MessageStore for MemoryStore {
             if let Some((key, _)) = self.sessions.find(&noted.session)
                 && scope_of(key).to_string() == noted.scope
             {
-                (all.of(key)).retain(|row| row.message.sticky || row.message.id != noted.id);
+                (all.alive(key)).retain(|row| row.message.sticky || row.message.id != noted.id);
             }
         }
         Ok(())
@@ -302,7 +306,7 @@ impl MessageStore for MemoryStore {
             return Ok(());
         };
         let mut all = self.table.rows();
-        let rows = all.of(key);
+        let rows = all.alive(key);
         rows.retain(|row| !dismissed.contains(&row.message.id));
         for row in rows.iter_mut() {
             if asked_back.contains(&row.message.id) {
@@ -315,14 +319,14 @@ impl MessageStore for MemoryStore {
         Ok(())
     }
 
-    /// Expired messages leave with the next one that is stored, expired sessions likewise.
+    /// Deletes nothing: `store` removes expired messages, and so do the sessions.
     async fn delete_expired(&self) -> Result<u64, FlashError> {
         Ok(0)
     }
 }
 
 #[async_trait]
-impl Leases for Table {
+impl LeaseStore for Table {
     async fn give_back(&self, key: SessionKey, rows: &[Leased]) -> Result<(), FlashError> {
         let mut all = self.rows();
         for held in rows {

@@ -1,4 +1,4 @@
-//! What a flash message is, the same on both sides of the wire.
+//! The flash message, as server and browser share it.
 
 use std::{fmt, num::ParseIntError, str::FromStr, time::Duration};
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::level::Level;
 
-/// A note from one request to the next page, shown once.
+/// A message that one request pushes and the next page shows once.
 ///
 /// ```
 /// use flash_messages::{FlashMessage, Level};
@@ -19,48 +19,48 @@ use crate::level::Level;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FlashMessage {
-    /// Unique for all messages of a table and ascending in the order of the pushes. 0 until the
-    /// message is stored.
+    /// The id is unique in a table, and ascends in the order of the pushes. It is 0 until the message is
+    /// stored.
     pub id: i64,
-    /// The session and the table that the id belongs to. Zero until the message is taken.
+    /// A fingerprint of the session and the table. It is zero until the message is stored.
     #[serde(default, skip_serializing_if = "Scope::is_zero")]
     pub scope: Scope,
-    /// How much it matters.
+    /// How important the message is.
     pub level: Level,
-    /// What it says: plain text, never markup. 2 KiB at most by default.
+    /// The text is plain, never markup. By default it may have 2 KiB, together with title, link and key.
     pub text: String,
-    /// A heading above the text.
+    /// The heading above the text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// Where to go from here.
+    /// The link below the text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<Link>,
-    /// A second message with the same key replaces the first that still waits.
+    /// A message replaces a waiting message of the same session with the same key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// It stays, on every page, until somebody dismisses it or it expires.
+    /// A sticky message is shown on every page, until a person dismisses it or it expires.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub sticky: bool,
-    /// It leaves by itself when there was time to read it, see
+    /// The browser removes such a message after the time that it takes to read, see
     /// [`auto_dismiss_after`](Self::auto_dismiss_after).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub auto_dismiss: bool,
 }
 
-/// A link of a message. One that leaves this site is refused when the message is pushed.
+/// A link of a message. A push fails if the link leaves this site.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Link {
-    /// A local path, such as `/race`.
+    /// A path on this site, such as `/race`.
     pub href: String,
-    /// What the link says.
+    /// The text of the link.
     pub text: String,
 }
 
-/// A fingerprint of a session and a message table, written as 8 hexadecimal digits.
+/// A fingerprint of a session and its message table. It is displayed as 8 hexadecimal digits.
 ///
-/// Ids can start again in a new database, and a sibling domain can set cookies. So the browser takes
-/// two messages for the same only if both scope and id are equal.
+/// Two messages are the same only if scope and id are equal. An id alone doesn't identify a message: ids
+/// start again in a new database, and another subdomain can set cookies.
 ///
 /// ```
 /// use flash_messages::Scope;
@@ -74,7 +74,7 @@ pub struct Link {
 pub struct Scope(u32);
 
 impl Scope {
-    /// The scope with this fingerprint.
+    /// Creates a scope from a fingerprint.
     pub const fn new(fingerprint: u32) -> Self {
         Self(fingerprint)
     }
@@ -113,7 +113,7 @@ impl From<Scope> for String {
 }
 
 impl FlashMessage {
-    /// A message of any level.
+    /// Creates a message of any level.
     pub fn new(level: Level, text: impl Into<String>) -> Self {
         Self {
             id: 0,
@@ -128,38 +128,39 @@ impl FlashMessage {
         }
     }
 
-    /// "The race starts at nine."
+    /// Creates a message of level Info, such as "The race starts at nine."
     pub fn info(text: impl Into<String>) -> Self {
         Self::new(Level::Info, text)
     }
 
-    /// "Checkpoint 2 recorded."
+    /// Creates a message of level Success, such as "Checkpoint 2 recorded."
     pub fn success(text: impl Into<String>) -> Self {
         Self::new(Level::Success, text)
     }
 
-    /// "Checkpoint 3 comes first."
+    /// Creates a message of level Warning, such as "Checkpoint 3 comes first."
     pub fn warning(text: impl Into<String>) -> Self {
         Self::new(Level::Warning, text)
     }
 
-    /// "Your time could not be saved."
+    /// Creates a message of level Error, such as "Your time could not be saved."
     pub fn error(text: impl Into<String>) -> Self {
         Self::new(Level::Error, text)
     }
 
-    /// Returns what tells this message from all others that one browser can meet: a key for `<For>`.
+    /// Returns the scope and the id. They identify the message in a browser, so they are a key for `<For>`.
     pub fn identity(&self) -> (Scope, i64) {
         (self.scope, self.id)
     }
 
-    /// With a heading.
+    /// Sets the heading. Default: none.
     pub fn title(mut self, title: impl Into<String>) -> Self {
         self.title = Some(title.into());
         self
     }
 
-    /// With a link to a local path. Any other target is refused when the message is pushed.
+    /// Sets the link: a path on this site, and the link's text. Default: none. A push fails if the target
+    /// leaves this site.
     pub fn link(mut self, href: impl Into<String>, text: impl Into<String>) -> Self {
         self.link = Some(Link {
             href: href.into(),
@@ -168,27 +169,32 @@ impl FlashMessage {
         self
     }
 
-    /// Replaces a waiting message of the same session with the same key.
+    /// Sets the key. The message replaces a waiting message of the same session with the same key.
+    /// Default: none.
     pub fn key(mut self, key: impl Into<String>) -> Self {
         self.key = Some(key.into());
         self
     }
 
-    /// Stays until it is dismissed.
+    /// Makes the message stay on every page, until a person dismisses it or it expires.
     pub fn sticky(mut self) -> Self {
         self.sticky = true;
         self
     }
 
-    /// Leaves by itself when there was time to read it, unless it must not: see
-    /// [`auto_dismiss_after`](Self::auto_dismiss_after).
+    /// Lets the browser remove the message after [`auto_dismiss_after`](Self::auto_dismiss_after).
     pub fn auto_dismiss(mut self) -> Self {
         self.auto_dismiss = true;
         self
     }
 
-    /// Returns the auto-dismiss delay: 3 seconds and 120 ms a character, 6 seconds at least. `None` for one that stays: by default, and always when it is a
-    /// warning, an error, sticky, or has a link that somebody may be about to follow (WCAG 2.2.1).
+    /// Returns the auto-dismiss delay: 3 seconds and 120 ms per character, but at least 6 seconds.
+    ///
+    /// Returns `None` if the message stays (WCAG 2.2.1):
+    /// - The message is not set to [`auto_dismiss`](Self::auto_dismiss). This is the default.
+    /// - It is a warning or an error.
+    /// - It is sticky.
+    /// - It has a link, which a person may be about to follow.
     ///
     /// ```
     /// # use flash_messages::FlashMessage;
@@ -198,8 +204,8 @@ impl FlashMessage {
     /// assert_eq!(FlashMessage::error("Not saved").auto_dismiss().auto_dismiss_after(), None);
     /// ```
     pub fn auto_dismiss_after(&self) -> Option<Duration> {
-        let matters = self.level >= Level::Warning || self.sticky || self.link.is_some();
-        if !self.auto_dismiss || matters {
+        let stays = self.level >= Level::Warning || self.sticky || self.link.is_some();
+        if !self.auto_dismiss || stays {
             return None;
         }
         let title = self.title.as_deref().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The store in PostgreSQL: its settings, its table, and which statement does what.
+//! The message store in PostgreSQL.
 
 mod sql;
 
@@ -24,7 +24,7 @@ use self::{
     push::{NewMessage, PushOutcome, PushQuery},
     rows::Rows,
     sql::Sql,
-    take::{Page, TakeQuery},
+    take::{PageLoad, TakeQuery},
 };
 use crate::{
     error::FlashError,
@@ -34,10 +34,10 @@ use crate::{
     store::{Acknowledged, Limits, MessageStore, Note, Owner, Stored, Taken},
 };
 
-/// The table of the flash messages in PostgreSQL.
+/// Keeps flash messages in a table of PostgreSQL.
 ///
-/// The table is an ordinary, logged one: an `UNLOGGED` table is emptied when PostgreSQL crashes,
-/// and a push that was acknowledged must survive that.
+/// The table is not `UNLOGGED`: PostgreSQL empties such tables after a crash, and a stored message must
+/// survive that.
 ///
 /// ```no_run
 /// use flash_messages::{FlashStore, Level, PostgresSessionStore};
@@ -52,7 +52,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct FlashStore(Arc<Shared>);
 
-/// Behind one pointer: every request copies it some times.
+/// It is behind one pointer, because every request clones it several times.
 #[derive(Clone, Debug)]
 struct Shared {
     rows: Arc<Rows>,
@@ -63,15 +63,22 @@ struct Shared {
 }
 
 impl FlashStore {
-    /// A store in the database of these sessions, with the defaults: table `public.flash_message`,
-    /// every level, 2 KiB a message, 50 waiting messages a session, a lease of 15 seconds, unseen
-    /// messages kept for a day. It shares the connections of the sessions.
+    /// Creates a store in the database of these sessions. It shares their connections. Defaults:
+    ///
+    /// | setting | default |
+    /// |---|---|
+    /// | [`with_table`](Self::with_table) | `public.flash_message` |
+    /// | [`with_min_level`](Self::with_min_level) | every level |
+    /// | [`with_max_bytes`](Self::with_max_bytes) | 2048 |
+    /// | [`with_max_waiting`](Self::with_max_waiting) | 50 per session |
+    /// | [`with_lease`](Self::with_lease) | 15 seconds |
+    /// | [`with_expiry`](Self::with_expiry) | 1 day |
     pub fn new(sessions: PostgresSessionStore) -> Self {
         let table = Table::new("public", "flash_message");
         Self(Arc::new(Shared {
             rows: Arc::new(Rows {
                 database: sessions.database().clone(),
-                idle: sessions.idle_seconds(),
+                idle_seconds: sessions.idle_seconds(),
                 limits: Limits::default(),
                 sql: Arc::new(Sql::new(&table, sessions.table())),
             }),
@@ -82,8 +89,8 @@ impl FlashStore {
         }))
     }
 
-    /// Where the messages are: schema `public`, table `flash_message` by default. Both are created
-    /// by [`migrate`](Self::migrate). Names are quoted, so any is allowed.
+    /// Sets the schema and the table of the messages. Any name is allowed, because names are quoted.
+    /// [`migrate`](Self::migrate) creates both. Default: `public`, `flash_message`.
     pub fn with_table(mut self, schema: &str, table: &str) -> Self {
         let shared = Arc::make_mut(&mut self.0);
         shared.table = Table::new(schema, table);
@@ -92,34 +99,34 @@ impl FlashStore {
         self
     }
 
-    /// Pushes below this level are dropped without an error. Default: none is.
+    /// Sets the minimum level. A push below it is dropped without an error. Default: every level is stored.
     pub fn with_min_level(mut self, level: Level) -> Self {
         self.limits_mut().min_level = Some(level);
         self
     }
 
-    /// The longest message in bytes: text, title, link and key together. Default: 2048.
+    /// Sets the maximum bytes of text, title, link and key together. Default: 2048.
     pub fn with_max_bytes(mut self, bytes: usize) -> Self {
         self.limits_mut().max_bytes = bytes;
         self
     }
 
-    /// How many messages of one session may wait. Default: 50. One more, and the oldest of the
-    /// lowest level gives way. Concurrent pushes can exceed it by their number.
+    /// Sets the maximum number of waiting messages in a session. One more push deletes the oldest message
+    /// of the lowest level. Concurrent pushes can exceed the maximum by their number. Default: 50.
     pub fn with_max_waiting(mut self, messages: u32) -> Self {
         self.limits_mut().max_waiting = messages;
         self
     }
 
-    /// How long a page may take from its request to its last byte, and how long a message stays away
-    /// after a process was killed between the two. Default: 15 seconds. Make it longer than the limit
-    /// of a request.
+    /// Sets the maximum time from the request of a page to its last byte. It should be longer than the
+    /// app's time limit for requests. If a process is killed, its messages wait again after this time.
+    /// Default: 15 seconds.
     pub fn with_lease(mut self, lease: Duration) -> Self {
         self.limits_mut().lease = lease;
         self
     }
 
-    /// How long a message waits to be seen. Default: 1 day.
+    /// Sets the time after which an unseen message is deleted. Default: 1 day.
     pub fn with_expiry(mut self, expiry: Duration) -> Self {
         self.limits_mut().expiry = expiry;
         self
@@ -129,29 +136,39 @@ impl FlashStore {
         &mut Arc::make_mut(&mut Arc::make_mut(&mut self.0).rows).limits
     }
 
-    /// The SQL of the tables of sessions and messages, for a database in which the app may not create
-    /// tables. Run it as a role that may. It is safe to run again.
+    /// Returns the SQL that creates the tables of sessions and messages. Run it as a role that may create
+    /// tables if the app's role may not. It can run again.
     pub fn schema(&self) -> String {
         self.0.sessions.schema() + &sql::schema(&self.0.table).sql()
     }
 
-    /// Creates the tables of sessions and messages when they are missing. Safe when many instances start at
-    /// once: they take turns. In a database that has it all nothing is written or locked.
+    /// Creates the tables of sessions and messages if they are missing. Many instances may call it at once:
+    /// they take turns. If nothing is missing, it only reads.
     ///
     /// # Errors
-    /// The database can't be reached, a lock was not to be had within 2 seconds, or its user may not
-    /// create what is missing: see [`schema`](Self::schema).
+    /// - The database can't be reached.
+    /// - A table stays locked for 2 seconds.
+    /// - The database user may not create what is missing, see [`schema`](Self::schema).
     pub async fn migrate(&self) -> Result<(), FlashError> {
         self.0.sessions.migrate().await?;
         let schema = sql::schema(&self.0.table);
         Ok(schema.migrate(&self.0.rows.database).await?)
     }
 
-    /// Pushes a message without a request, from a job say. Pushes at the same time share statements,
-    /// with those of requests too. Returns the message's id; none below the minimum level.
+    /// Pushes a message without a request, for example from a job. Concurrent pushes share a statement.
+    /// Returns the message's id, or `None` if it is below the minimum level.
+    ///
+    /// ```no_run
+    /// # use flash_messages::{FlashError, FlashMessage, FlashStore, SessionKey};
+    /// # async fn job(store: FlashStore, key: SessionKey) -> Result<(), FlashError> {
+    /// // A handler got the key from `Flash::key`.
+    /// store.push(key, FlashMessage::info("Your results are in")).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// As [`Flash::push`](crate::Flash::push).
+    /// Those of [`Flash::push`](crate::Flash::push).
     pub async fn push(
         &self,
         key: SessionKey,
@@ -190,7 +207,7 @@ impl MessageStore for FlashStore {
             nonce,
         };
         let query = PushQuery(rows.clone());
-        match pushes.ask(&query, &rows.database, message).await? {
+        match pushes.run(&query, &rows.database, message).await? {
             PushOutcome::Stored(stored) => Ok(Some(stored)),
             PushOutcome::NoSession => Ok(None),
             PushOutcome::Full => {
@@ -202,8 +219,8 @@ impl MessageStore for FlashStore {
 
     async fn take(&self, session: Id, notes: Vec<Note>) -> Result<Taken, FlashError> {
         let Shared { rows, takes, .. } = &*self.0;
-        let page = Page { session, notes };
-        Ok((takes.ask(&TakeQuery(rows.clone()), &rows.database, page)).await?)
+        let page = PageLoad { session, notes };
+        Ok((takes.run(&TakeQuery(rows.clone()), &rows.database, page)).await?)
     }
 
     async fn delete_shown(&self, shown: &[Shown]) -> Result<(), FlashError> {
@@ -223,7 +240,7 @@ impl MessageStore for FlashStore {
         Ok((self.0.rows.dismiss(session, dismissed, asked_back)).await?)
     }
 
-    /// In batches of 1,000; 0 also when another instance is at it.
+    /// Deletes up to 1,000 rows in a statement. Returns 0 if another instance deletes.
     async fn delete_expired(&self) -> Result<u64, FlashError> {
         let Rows { database, sql, .. } = &*self.0.rows;
         let messages = delete_in_batches(database, &sql.delete_expired).await?;

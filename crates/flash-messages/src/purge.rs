@@ -1,4 +1,4 @@
-//! Deletes what has expired, again and again.
+//! Deletes expired messages and sessions periodically.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -6,12 +6,12 @@ use uuid::Uuid;
 
 use crate::store::MessageStore;
 
-/// Deletes expired messages and sessions about every `period`, for as long as it is polled. Each
-/// pause is half to one and a half times as long, so that instances that started together don't
-/// purge together. Errors are logged, and it goes on.
+/// Deletes expired messages and sessions about every `period`, as long as it is polled. It logs errors
+/// and continues. Each pause lasts 0.5 to 1.5 periods: instances that start together should not purge
+/// together.
 pub async fn purge_every(period: Duration, store: &dyn MessageStore) -> Infallible {
     loop {
-        tokio::time::sleep(period.mul_f64(0.5 + random())).await;
+        tokio::time::sleep(period.mul_f64(0.5 + random_fraction())).await;
         metrics::counter!("flash_purges_total").increment(1);
         match store.delete_expired().await {
             Ok(messages) => {
@@ -25,7 +25,7 @@ pub async fn purge_every(period: Duration, store: &dyn MessageStore) -> Infallib
     }
 }
 
-/// 0 to 1.
-fn random() -> f64 {
+/// Returns a random number from 0 to 1.
+fn random_fraction() -> f64 {
     f64::from(Uuid::new_v4().as_fields().0) / f64::from(u32::MAX)
 }

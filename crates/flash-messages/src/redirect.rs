@@ -1,9 +1,10 @@
-//! Keeps redirects and links on this site.
+//! Checks that redirects and links stay on this site.
 
 /// Returns whether a redirect or a link to `target` stays on this site.
 ///
-/// It must start with one `/`. Browsers read `//host` and `/\host` as another site, and strip tabs
-/// and line breaks before they look (<https://url.spec.whatwg.org/#concept-basic-url-parser>).
+/// The target must start with exactly one `/` and consist of printable ASCII. Browsers read `//host` and
+/// `/\host` as another site. They remove tabs and line breaks before that
+/// (<https://url.spec.whatwg.org/#concept-basic-url-parser>).
 ///
 /// ```
 /// use flash_messages::is_local;

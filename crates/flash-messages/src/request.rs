@@ -1,4 +1,4 @@
-//! What a request wants with the messages, and what its browser says it has shown.
+//! Reads from a request what it wants with the messages, and which ones its browser has shown.
 
 use http::{HeaderMap, HeaderValue, Method, Request};
 use pg_sessions::cookies;
@@ -6,43 +6,44 @@ use tower_sessions::cookie::Cookie;
 
 use crate::wire::{CALL_HEADER, SHOWN_COOKIE};
 
-/// What a request wants with the messages.
+/// The kind of a request, by its use of the messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// A page that a person is about to see: messages are taken for it.
+pub(crate) enum RequestKind {
+    /// The request loads a page that a person sees at once. The page shows the waiting messages.
     PageLoad,
-    /// A server function called by hydrated code: messages travel in the response's header.
+    /// Hydrated code calls a server function. A header of the response has the pushed messages.
     Call { navigates_in_place: bool },
-    /// Hydrated code asks for what did not fit into a header.
+    /// Hydrated code asks for the messages that did not fit into a header.
     Take,
-    /// Anything else leaves the messages alone.
+    /// Any other request. It leaves the messages alone.
     Other,
 }
 
-impl Kind {
-    /// `is_page_load` decides for what is not a call of hydrated code.
+impl RequestKind {
+    /// Returns the kind of a request. `is_page_load` decides about requests of other than hydrated code.
     pub fn of<B>(
         request: &Request<B>,
         is_page_load: impl FnOnce(&Method, &HeaderMap) -> bool,
     ) -> Self {
         let headers = request.headers();
         match headers.get(CALL_HEADER).map(HeaderValue::as_bytes) {
-            Some(b"take") => Kind::Take,
-            Some(page) => Kind::Call {
+            Some(b"take") => RequestKind::Take,
+            Some(page) => RequestKind::Call {
                 navigates_in_place: page == b"app",
             },
-            None if is_page_load(request.method(), headers) => Kind::PageLoad,
-            None => Kind::Other,
+            None if is_page_load(request.method(), headers) => RequestKind::PageLoad,
+            None => RequestKind::Other,
         }
     }
 }
 
-/// The messages that the browser says it has shown: of one session, in one cookie.
+/// A browser's note of the messages of one session that it has shown. It comes in a cookie, see
+/// [`SHOWN_COOKIE`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
     /// The scope of the session, 8 hexadecimal digits.
     pub scope: String,
-    /// An id and all of its entry, which also has a time for the browser.
+    /// The ids, each with its whole entry, which also has a time for the browser.
     entries: Vec<(i64, String)>,
 }
 
@@ -52,7 +53,7 @@ impl Note {
         self.entries.iter().map(|(id, _)| *id)
     }
 
-    /// The value of the cookie without some ids.
+    /// Returns the value of the cookie without these ids.
     pub fn without(&self, ids: &[i64]) -> String {
         let kept = self.entries.iter().filter(|(id, _)| !ids.contains(id));
         let kept: Vec<_> = kept.map(|(_, entry)| &**entry).collect();
@@ -60,11 +61,13 @@ impl Note {
     }
 }
 
-/// How many cookies are read at most, and how many ids in one.
+/// Maximum number of notes that a request may bring. Others are ignored.
 const MAX_NOTES: usize = 4;
+
+/// Maximum number of ids in a note. Others are ignored.
 pub const MAX_IDS: usize = 40;
 
-/// The browser's notes: of this session, and perhaps of others.
+/// Returns the browser's notes. A browser may also have notes of earlier sessions.
 pub fn notes(headers: &HeaderMap) -> Vec<Note> {
     cookies(headers)
         .filter_map(|cookie| note(&cookie))
@@ -93,12 +96,12 @@ mod tests {
 
     use super::*;
 
-    fn kind(method: Method, headers: &[(&str, &str)]) -> Kind {
+    fn kind(method: Method, headers: &[(&str, &str)]) -> RequestKind {
         let mut request = Request::builder().method(method);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        Kind::of(&request.body(()).expect("a request"), is_page_load)
+        RequestKind::of(&request.body(()).expect("a request"), is_page_load)
     }
 
     const HTML: (&str, &str) = ("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
@@ -111,7 +114,11 @@ mod tests {
             &[("accept", "*/*"), ("sec-fetch-dest", "document")],
             &[("sec-fetch-dest", "empty"), ("sec-fetch-mode", "navigate")],
         ] {
-            assert_eq!(kind(Method::GET, headers), Kind::PageLoad, "{headers:?}");
+            assert_eq!(
+                kind(Method::GET, headers),
+                RequestKind::PageLoad,
+                "{headers:?}"
+            );
         }
     }
 
@@ -135,10 +142,14 @@ mod tests {
             &[("accept", "image/avif,image/webp,*/*")],
             &[],
         ] {
-            assert_eq!(kind(Method::GET, headers), Kind::Other, "{headers:?}");
+            assert_eq!(
+                kind(Method::GET, headers),
+                RequestKind::Other,
+                "{headers:?}"
+            );
         }
         for method in [Method::HEAD, Method::POST, Method::OPTIONS] {
-            assert_eq!(kind(method, &[HTML]), Kind::Other);
+            assert_eq!(kind(method, &[HTML]), RequestKind::Other);
         }
     }
 

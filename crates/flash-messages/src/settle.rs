@@ -1,4 +1,4 @@
-//! What becomes of a response's leases: shown, left to the browser, or given back.
+//! Decides by the response whether a request's messages count as shown or wait again.
 
 use axum::body::Body;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
@@ -9,80 +9,93 @@ use tower_sessions::{
 };
 
 use crate::{
-    clerk::{Clerk, HandOver},
-    crossing::cross,
-    delivered_body::{DeliveredBody, Origin},
-    flash::{Carried, Flash},
+    call_header::send_in_header,
+    deletion::{Deleter, PageDelivery},
+    delivered_body::{DeliveredBody, Transport},
+    flash::{Flash, Inner},
     lease::Lease,
-    request::{Kind, Note},
+    request::{Note, RequestKind},
     store::Acknowledged,
     wire::{NOTED_HEADER, REDIRECT_HEADER, SHOWN_COOKIE},
 };
 
-/// Holds the leases of a request until the response's body takes them over. Dropped before that, with
-/// the request's future, it gives them back. `Flash` can't do this in its own `Drop`: a background task
-/// may still hold a clone.
-pub(crate) struct Holding {
+/// Holds the leases of a request until its response has a body. If the request's future is dropped before
+/// that, the messages wait again. `Flash` can't do this in its own `Drop`: a background task may still
+/// hold a clone.
+pub(crate) struct RequestLeases {
     pub flash: Flash,
-    pub clerk: Clerk,
+    pub deleter: Deleter,
 }
 
-impl Drop for Holding {
+impl Drop for RequestLeases {
     fn drop(&mut self) {
         drop(self.flash.settle());
     }
 }
 
-impl Holding {
-    /// Decides what becomes of the request's leases, by its response.
-    pub async fn settle(self, mut response: Response<Body>, origin: Origin) -> Response<Body> {
-        let Carried {
+impl RequestLeases {
+    /// Settles the leases of the request:
+    ///
+    /// | messages | response | what happens |
+    /// |---|---|---|
+    /// | waited for this page | shows them | They count as shown when the body is written. |
+    /// | waited for this page | redirects, fails or doesn't show them | They wait again. |
+    /// | a call asks for the waiting ones | has them | They stay leased until the browser notes them. |
+    /// | pushed by a call | redirects, and the browser loads the next page | They wait again. |
+    /// | pushed by a call | any other | The header has them. |
+    pub async fn settle(
+        self,
+        mut response: Response<Body>,
+        transport: Transport,
+    ) -> Response<Body> {
+        let Inner {
             kind,
             notes,
             session,
             ..
         } = &*self.flash.0;
         let mut settled = self.flash.settle();
-        let goes_on = goes_on(&response);
-        if settled.shows && !goes_on && !response.status().is_server_error() {
+        let is_redirect = is_redirect(&response);
+        if settled.shows && !is_redirect && !response.status().is_server_error() {
             set_no_store(response.headers_mut());
-            let mut taken = settled.taken;
+            let mut taken = settled.taken_lease;
             self.renew(&mut taken).await;
-            if *kind == Kind::Take && taken.fits_a_note() {
-                taken.leave_to_client();
+            if *kind == RequestKind::Take && taken.fits_a_note() {
+                taken.leave_to_browser();
             } else if !taken.is_empty() {
                 let scope = taken.scope().map(|scope| scope.to_string());
                 let is_noted = notes.iter().any(|note| Some(&note.scope) == scope.as_ref());
-                let page = HandOver {
+                let page = PageDelivery {
                     acknowledges: is_noted && taken.fits_a_note(),
                     lease: taken,
                     undoable: settled.undoable,
-                    clerk: self.clerk.clone(),
+                    deleter: self.deleter.clone(),
                 };
-                response = DeliveredBody::wrap(response, page, origin);
+                response = DeliveredBody::wrap(response, page, transport);
             }
         } else {
-            settled.taken.give_back().await;
+            settled.taken_lease.give_back().await;
         }
-        if let Kind::Call { navigates_in_place } = kind {
-            if goes_on && !navigates_in_place {
-                // The browser loads the next page, and that one shows them.
-                settled.travelling.give_back().await;
+        if let RequestKind::Call { navigates_in_place } = kind {
+            if is_redirect && !navigates_in_place {
+                // The browser loads the next page, which shows them.
+                settled.pushed_lease.give_back().await;
             } else {
-                self.renew(&mut settled.travelling).await;
-                cross(settled.travelling, settled.pushed, response.headers_mut()).await;
+                self.renew(&mut settled.pushed_lease).await;
+                let (lease, pushed) = (settled.pushed_lease, settled.pushed);
+                send_in_header(lease, pushed, response.headers_mut()).await;
             }
             if let Some(session) = session.id() {
                 self.acknowledge(session, response.headers_mut());
             }
         }
-        forget(notes, &settled.asked_back, response.headers_mut());
+        remove_from_notes(notes, &settled.asked_back, response.headers_mut());
         response
     }
 
-    /// Makes a lease begin again that a slow request has used up by a third.
+    /// Renews a lease if the request has used up a third of it.
     async fn renew(&self, lease: &mut Lease) {
-        let Carried { store, began, .. } = &*self.flash.0;
+        let Inner { store, began, .. } = &*self.flash.0;
         if began.elapsed() > store.limits().lease / 3
             && let Err(error) = lease.renew().await
         {
@@ -93,7 +106,7 @@ impl Holding {
         }
     }
 
-    /// Deletes soon what the browser says it has shown, and tells it to say so no more.
+    /// Deletes the messages soon that the browser has noted as shown, and tells it to drop those notes.
     fn acknowledge(&self, session: Id, headers: &mut HeaderMap) {
         let noted = self.flash.0.notes.iter().flat_map(|note| {
             note.ids().map(|id| Acknowledged {
@@ -104,20 +117,20 @@ impl Holding {
         });
         let noted: Vec<_> = noted.collect();
         if !noted.is_empty() {
-            self.clerk.acknowledged(noted);
+            self.deleter.delete_acknowledged(noted);
             headers.insert(NOTED_HEADER, HeaderValue::from_static("1"));
         }
     }
 }
 
-/// Returns whether the browser goes on to another page.
-fn goes_on(response: &Response<Body>) -> bool {
+/// Returns whether the response leads the browser to another page.
+fn is_redirect(response: &Response<Body>) -> bool {
     response.status().is_redirection() && response.status() != StatusCode::NOT_MODIFIED
         || response.headers().contains_key(REDIRECT_HEADER)
 }
 
-/// Takes messages that are to be shown once more out of the browser's notes.
-fn forget(notes: &[Note], asked_back: &[i64], headers: &mut HeaderMap) {
+/// Removes messages from the browser's notes that a later page is to show again.
+fn remove_from_notes(notes: &[Note], asked_back: &[i64], headers: &mut HeaderMap) {
     for note in notes {
         if note.ids().any(|id| asked_back.contains(&id)) {
             let (scope, rest) = (&note.scope, note.without(asked_back));

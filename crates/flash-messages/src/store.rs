@@ -1,4 +1,4 @@
-//! What the layer asks of a store of messages, and the limits that all stores share.
+//! The trait of a message store, and the limits that all stores share.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -16,20 +16,21 @@ use crate::{
 
 pub use crate::request::Note;
 
-/// A store of messages. [`FlashLayer`](crate::FlashLayer) and [`Flash`](crate::Flash) work with any.
+/// A message store. [`FlashLayer`](crate::FlashLayer) and [`Flash`](crate::Flash) work with any store.
 #[async_trait]
 pub trait MessageStore: fmt::Debug + Send + Sync {
     /// Returns the sessions that the messages belong to.
     fn sessions(&self) -> Arc<dyn Sessions>;
 
-    /// Returns the limits of messages.
+    /// Returns the limits of the messages.
     fn limits(&self) -> &Limits;
 
-    /// Stores a message that is [accepted](Limits::accept), and leases it where `leased`. Returns
-    /// `None` when the session is gone.
+    /// Stores a message that [`Limits::accept`] has accepted. If `leased`, no page can take it for the
+    /// time of a lease. Returns `None` if the session has ended.
     ///
     /// # Errors
-    /// As many messages as allowed of a higher level wait; the store can't be reached.
+    /// - The maximum number of messages wait, all of a higher level.
+    /// - The store can't be reached.
     async fn store(
         &self,
         owner: Owner,
@@ -37,26 +38,28 @@ pub trait MessageStore: fmt::Debug + Send + Sync {
         leased: bool,
     ) -> Result<Option<Stored>, FlashError>;
 
-    /// Leases what waits in a session, reads what is sticky, and deletes what the browser has noted as
-    /// shown.
+    /// Takes the messages of a session for a page. It leases the waiting messages, reads the sticky ones,
+    /// and deletes those that the browser has noted as shown.
     ///
     /// # Errors
     /// The store can't be reached.
     async fn take(&self, session: Id, notes: Vec<Note>) -> Result<Taken, FlashError>;
 
-    /// Deletes messages that have been shown; marks those that may be asked back.
+    /// Deletes messages that pages have shown. It keeps an [undoable](Shown::undoable) message for 3
+    /// minutes, marked as shown.
     ///
     /// # Errors
     /// The store can't be reached.
     async fn delete_shown(&self, shown: &[Shown]) -> Result<(), FlashError>;
 
-    /// Deletes messages that the browser has shown, as it says with a call.
+    /// Deletes messages that the browser has noted as shown.
     ///
     /// # Errors
     /// The store can't be reached.
     async fn delete_acknowledged(&self, messages: &[Acknowledged]) -> Result<(), FlashError>;
 
-    /// Deletes messages of a session, and makes others wait again that a page has shown.
+    /// Deletes the `dismissed` messages of a session. Makes the `asked_back` messages wait again, which a
+    /// page has shown.
     ///
     /// # Errors
     /// The store can't be reached.
@@ -67,69 +70,76 @@ pub trait MessageStore: fmt::Debug + Send + Sync {
         asked_back: &[i64],
     ) -> Result<(), FlashError>;
 
-    /// Deletes what has expired: messages that nobody saw, and sessions. Returns how many messages.
+    /// Deletes expired messages and expired sessions. Returns the number of deleted messages.
     ///
     /// # Errors
     /// The store can't be reached.
     async fn delete_expired(&self) -> Result<u64, FlashError>;
 }
 
-/// Whose message it is.
+/// The session that a new message belongs to.
 #[derive(Clone, Copy, Debug)]
 pub enum Owner {
-    /// The session that this id belongs to, when it is alive.
+    /// The session with this id, if it has not ended.
     Session(Id),
-    /// The session of this key, which is not looked for.
+    /// The session with this key. The store doesn't check that it exists.
     Key(SessionKey),
 }
 
-/// A message that was stored.
+/// A stored message.
 #[derive(Debug)]
 pub struct Stored {
-    /// The session that it belongs to.
+    /// The key of its session.
     pub key: SessionKey,
-    /// Its id.
+    /// The message's id.
     pub id: i64,
-    /// Its lease, which is empty unless one was asked for.
+    /// The lease of the message. It is empty if the message was stored without a lease.
     pub lease: Lease,
-    /// Whether the session was looked for, and its idle end should move on.
+    /// Whether the idle end of the session should move. It is false for [`Owner::Key`].
     pub needs_touch: bool,
 }
 
-/// What waited in a session.
+/// The messages that a page has taken.
 #[derive(Debug, Default)]
 pub struct Taken {
     /// The messages, in the order of their pushes.
     pub messages: Vec<FlashMessage>,
-    /// The lease of those that are not sticky.
+    /// The lease of the messages that are not sticky.
     pub lease: Lease,
-    /// Whether the idle end of the session should move on.
+    /// Whether the idle end of the session should move.
     pub needs_touch: bool,
 }
 
-/// A message that the browser has shown, as it says with a call.
+/// A message that the browser has noted as shown, in the cookie of a call.
 #[derive(Clone, Debug)]
 pub struct Acknowledged {
-    /// The session of the call.
+    /// The session that made the call.
     pub session: Id,
-    /// The scope that the browser noted.
+    /// The scope in the note, 8 hexadecimal digits.
     pub scope: String,
     /// The message's id.
     pub id: i64,
 }
 
-/// The limits of messages.
+/// The limits of the messages in a store.
+///
+/// ```
+/// use flash_messages::store::Limits;
+///
+/// let limits = Limits { max_waiting: 10, ..Limits::default() };
+/// assert_eq!(limits.max_bytes, 2048);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Pushes below this level are dropped without an error. Default: none is.
+    /// A push below this level is dropped without an error. Default: none, so all levels are stored.
     pub min_level: Option<Level>,
-    /// The longest message in bytes: text, title, link and key together. Default: 2048.
+    /// Maximum bytes of text, title, link and key together. Default: 2048.
     pub max_bytes: usize,
-    /// How many messages of one session may wait. Default: 50.
+    /// Maximum number of waiting messages in a session. Default: 50.
     pub max_waiting: u32,
-    /// How long a page may take from its request to its last byte. Default: 15 seconds.
+    /// Maximum time from the request of a page to its last byte. Default: 15 seconds.
     pub lease: Duration,
-    /// How long a message waits to be seen. Default: 1 day.
+    /// An unseen message is deleted after this time. Default: 1 day.
     pub expiry: Duration,
 }
 
@@ -146,10 +156,13 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Returns whether to store the message: false below the minimum level.
+    /// Returns whether the message should be stored. It should not if it is below the minimum level.
     ///
     /// # Errors
-    /// The message is empty, too long, contains a NUL character or a link to another site.
+    /// - [`FlashError::EmptyText`]: the text is empty or blank.
+    /// - [`FlashError::NulCharacter`]: a part contains a NUL character.
+    /// - [`FlashError::TooLong`]: text, title, link and key are longer than `max_bytes`.
+    /// - [`FlashError::NotLocal`]: the link leaves this site.
     pub fn accept(&self, message: &FlashMessage) -> Result<bool, FlashError> {
         let link = (message.link.as_ref()).map(|link| [&link.href, &link.text]);
         let parts = || {

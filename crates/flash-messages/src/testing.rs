@@ -1,4 +1,4 @@
-//! For tests of an app: what a response shows, and what was pushed, in one line.
+//! Asserts in tests of an app which messages a response shows and a request pushed.
 //!
 //! ```
 //! # use axum::{Router, body::Body, http::{Request, Response}, response::Redirect, routing::post};
@@ -6,12 +6,12 @@
 //! # async fn example(app: Router) -> Result<(), Box<dyn std::error::Error>> {
 //! use tower::ServiceExt;
 //!
-//! // The router with its layers, called without a network:
+//! // Calls the router with its layers, without a network.
 //! let response = app.clone().oneshot(Request::post("/race/start").body(Body::empty())?).await?;
 //! assert_pushed(&response, [FlashMessage::success("You are off")]);
 //! # let request = Request::new(Body::empty());
 //!
-//! // The page that follows, with the cookie of the response:
+//! // Calls the next page, with the cookie of that response.
 //! let response = app.oneshot(request).await?;
 //! assert_shown(&response, [FlashMessage::success("You are off")]);
 //! # Ok(())
@@ -22,7 +22,7 @@ use http::Response;
 
 use crate::{flash::Flash, message::FlashMessage};
 
-/// Returns the messages that a response shows, in their order.
+/// Returns the messages that a response shows, in the order of their pushes.
 ///
 /// # Panics
 /// The response did not come through a [`FlashLayer`](crate::FlashLayer).
@@ -31,7 +31,7 @@ pub fn shown<B>(response: &Response<B>) -> Vec<FlashMessage> {
     outcome(response).0
 }
 
-/// Returns the messages that were pushed while the request was answered, in their order.
+/// Returns the messages that the request pushed, in order.
 ///
 /// # Panics
 /// The response did not come through a [`FlashLayer`](crate::FlashLayer).
@@ -40,10 +40,10 @@ pub fn pushed<B>(response: &Response<B>) -> Vec<FlashMessage> {
     outcome(response).1
 }
 
-/// Asserts that a response shows these messages and no others, in this order; ids don't matter.
+/// Asserts that a response shows exactly these messages, in this order. It ignores ids and scopes.
 ///
 /// # Panics
-/// It doesn't, or the response did not come through a [`FlashLayer`](crate::FlashLayer).
+/// The messages differ, or the response did not come through a [`FlashLayer`](crate::FlashLayer).
 #[track_caller]
 pub fn assert_shown<B, const N: usize>(response: &Response<B>, expected: [FlashMessage; N]) {
     assert_eq!(
@@ -53,10 +53,10 @@ pub fn assert_shown<B, const N: usize>(response: &Response<B>, expected: [FlashM
     );
 }
 
-/// Asserts that these messages and no others were pushed, in this order; ids don't matter.
+/// Asserts that the request pushed exactly these messages, in this order. It ignores ids and scopes.
 ///
 /// # Panics
-/// They weren't, or the response did not come through a [`FlashLayer`](crate::FlashLayer).
+/// The messages differ, or the response did not come through a [`FlashLayer`](crate::FlashLayer).
 #[track_caller]
 pub fn assert_pushed<B, const N: usize>(response: &Response<B>, expected: [FlashMessage; N]) {
     assert_eq!(

@@ -1,21 +1,32 @@
-//! The names that server and browser share: headers and a cookie.
+//! The header and cookie names that server and browser share.
 
-/// In a request: asks for messages in the response, and says what the page does on a redirect.
-/// `islands` loads the next page, `app` navigates in place, `take` wants nothing but the messages.
-/// A page without a list does not send it. In a response: the messages, as JSON.
+/// In a request, this header asks for the messages that the call pushes. Its value says what the page
+/// does with them:
+///
+/// | value | meaning |
+/// |---|---|
+/// | `islands` | The page shows the messages. The browser loads the next page on a redirect. |
+/// | `app` | The page shows the messages. The app's router follows a redirect in place. |
+/// | `take` | The request wants the messages that wait, and nothing else. |
+///
+/// A page without a list of messages does not send it. In a response, it has the messages as JSON.
 pub const CALL_HEADER: &str = "x-flash";
 
-/// In a response: more messages wait than fit into the header.
+/// In a response: not all messages fit into the header, more of them wait.
 pub const MORE_HEADER: &str = "x-flash-more";
 
-/// In a response: the messages that the request's cookie named are deleted.
+/// In a response: the messages that the request's cookie notes are deleted.
 pub const NOTED_HEADER: &str = "x-flash-noted";
 
-/// `flash-<scope>` is the cookie in which the browser notes what it has shown of a session:
-/// `<id>.<milliseconds since 1970, in base 36>`, joined by `-`, the newest last, 40 at most. The
-/// browser writes it: `browser/notes.rs`, and `note_shown.js` before WASM is there. The server takes ids
-/// out that a form asks back.
+/// The browser notes in the cookie `flash-<scope>` which messages of a session it has shown. The value
+/// has 40 entries at most, the newest last, joined by `-`. An entry is
+/// `<message id>.<milliseconds since 1970, in base 36>`.
+///
+/// These parts write it:
+/// - leptos-flash's `note_shown.js`, before WASM has loaded;
+/// - leptos-flash's `browser/notes.rs`, after that;
+/// - the server, which removes the ids that a form without JavaScript asks back.
 pub const SHOWN_COOKIE: &str = "flash-";
 
-/// In a response: a redirect that hydrated code is to follow (server_fn 0.8, redirect.rs).
+/// In a response: hydrated code must follow the redirect itself (server_fn 0.8, `redirect`).
 pub const REDIRECT_HEADER: &str = "serverfnredirect";

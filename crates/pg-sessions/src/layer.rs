@@ -120,7 +120,7 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let shared = self.shared.clone();
         let clone = self.inner.clone();
-        // Calls the service that is ready, not its clone: see `tower::Service`, "Be careful when cloning".
+        // Calls the service that is ready, not its clone: see `tower::Service`.
         let mut inner = std::mem::replace(&mut self.inner, clone);
         let known = request.extensions().get::<Visit>();
         if known.is_some_and(|visit| visit.sessions().name() == shared.store.name()) {

@@ -1,4 +1,4 @@
-//! Batches: what many requests ask PostgreSQL at the same time goes there in one statement.
+//! The batcher, which answers many concurrent requests with one statement.
 
 use std::{
     slice,
@@ -18,8 +18,8 @@ pub trait Query: Clone + Send + Sync + 'static {
     type Request: Send + Sync + 'static;
     type Reply: Send + 'static;
 
-    /// Returns the answers, in the order of the requests. `again`: an attempt with another connection
-    /// may have done it already.
+    /// Runs the statement. Returns the replies, in the order of the requests. If `again`, an earlier attempt
+    /// on another connection may have had its effects already.
     fn run(
         &self,
         connection: &mut PgConnection,
@@ -28,52 +28,58 @@ pub trait Query: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = sqlx::Result<Vec<Self::Reply>>> + Send;
 }
 
-/// Runs a statement as soon as a request asks something. Requests that come while it is under way
-/// wait, and go into the next one. So the more there is to do, the less each request costs. The
-/// connection goes back, which is a round trip of its own in sqlx, when no request waits.
+/// Runs a statement as soon as there is a request. Requests that arrive meanwhile share the next
+/// statement. So under load each request costs less.
 ///
-/// A slow statement doesn't hold up everybody: if it takes longer than [`PATIENCE`], a second one
-/// starts, up to [`MAX_RUNNING`].
+/// A slow statement doesn't delay all requests: if it takes longer than 10 ms, a second one starts. The
+/// worker keeps its connection until no request waits: sqlx needs a round trip to return it.
 #[derive(Debug)]
 pub struct Batcher<S: Query>(Arc<Mutex<Queue<S>>>);
 
-const PATIENCE: Duration = Duration::from_millis(10);
+/// A request starts a second worker after this time.
+const SECOND_WORKER_DELAY: Duration = Duration::from_millis(10);
 
-/// How long a request waits for its turn while others are under way.
-const TURN: Duration = Duration::from_secs(2);
+/// A request fails if no statement takes it within this time.
+const QUEUE_TIMEOUT: Duration = Duration::from_secs(2);
 
-const MAX_RUNNING: usize = 2;
+/// Maximum number of workers, so of concurrent statements.
+const MAX_WORKERS: usize = 2;
 
+/// Maximum number of requests in a statement.
 const MAX_REQUESTS: usize = 64;
 
 #[derive(Debug)]
 struct Queue<S: Query> {
     waiting: Vec<Waiting<S>>,
-    running: usize,
-    tickets: u64,
+    workers: usize,
+    /// The ticket of the last request.
+    last_ticket: u64,
 }
 
 struct Waiting<S: Query> {
+    /// Identifies the request in the queue.
     ticket: u64,
     request: S::Request,
     reply: oneshot::Sender<Answer<S>>,
+    /// The tracing span of the HTTP request.
     span: Span,
 }
 
 type Answer<S> = Result<<S as Query>::Reply, Arc<sqlx::Error>>;
 
 impl<S: Query> Batcher<S> {
-    /// Runs `statement` for this request, and for all that wait. The statement goes on when its
-    /// request stops waiting.
+    /// Runs `statement` for this request and for all that wait, and returns the reply to this one. A running
+    /// statement continues if this future is dropped.
     ///
     /// # Errors
-    /// The statement fails; or it was not its turn within 2 seconds, and it has not run then.
-    pub async fn ask(&self, statement: &S, database: &Database, request: S::Request) -> Answer<S> {
+    /// - The statement fails.
+    /// - No statement took the request within 2 seconds. Then it has had no effect.
+    pub async fn run(&self, statement: &S, database: &Database, request: S::Request) -> Answer<S> {
         let (reply, mut answer) = oneshot::channel();
         let ticket = {
             let mut queue = self.lock();
-            queue.tickets += 1;
-            let ticket = queue.tickets;
+            queue.last_ticket += 1;
+            let ticket = queue.last_ticket;
             queue.waiting.push(Waiting {
                 ticket,
                 request,
@@ -82,35 +88,35 @@ impl<S: Query> Batcher<S> {
             });
             ticket
         };
-        self.run_beside(0, statement, database);
+        self.start_worker(1, statement, database);
         let lost = |_| Arc::new(sqlx::Error::WorkerCrashed);
-        if let Ok(answer) = tokio::time::timeout(PATIENCE, &mut answer).await {
+        if let Ok(answer) = tokio::time::timeout(SECOND_WORKER_DELAY, &mut answer).await {
             return answer.map_err(lost)?;
         }
-        self.run_beside(MAX_RUNNING - 1, statement, database);
-        if let Ok(answer) = tokio::time::timeout(TURN, &mut answer).await {
+        self.start_worker(MAX_WORKERS, statement, database);
+        if let Ok(answer) = tokio::time::timeout(QUEUE_TIMEOUT, &mut answer).await {
             return answer.map_err(lost)?;
         }
-        // A statement that is under way has its own limit. Until then its question has not failed.
-        let waits = |waiting: &mut Waiting<S>| waiting.ticket == ticket;
-        if self.lock().waiting.extract_if(.., waits).next().is_some() {
+        // If the request is not in the queue, a statement runs for it. That has its own time limit.
+        let is_ours = |waiting: &mut Waiting<S>| waiting.ticket == ticket;
+        if self.lock().waiting.extract_if(.., is_ours).next().is_some() {
             return Err(Arc::new(sqlx::Error::PoolTimedOut));
         }
         answer.await.map_err(lost)?
     }
 
-    /// Starts to answer, when no more than `others` statements are under way.
-    fn run_beside(&self, others: usize, statement: &S, database: &Database) {
+    /// Starts a worker if requests wait and fewer than `max` workers run.
+    fn start_worker(&self, max: usize, statement: &S, database: &Database) {
         let mut queue = self.lock();
-        if queue.running <= others && !queue.waiting.is_empty() {
-            queue.running += 1;
-            let running = Running {
-                queue: self.clone(),
+        if queue.workers < max && !queue.waiting.is_empty() {
+            queue.workers += 1;
+            let worker = Worker {
+                batcher: self.clone(),
                 ended: false,
             };
-            // In a task of its own, which a dropped request doesn't stop: a statement that is under
-            // way isn't stopped by dropping its future either.
-            tokio::spawn(running.answer_all(statement.clone(), database.clone()));
+            // A worker has its own task, because a dropped request must not stop it. PostgreSQL would
+            // not stop the statement anyway.
+            tokio::spawn(worker.run(statement.clone(), database.clone()));
         }
     }
 
@@ -129,8 +135,8 @@ impl<S: Query> Default for Batcher<S> {
     fn default() -> Self {
         Self(Arc::new(Mutex::new(Queue {
             waiting: Vec::new(),
-            running: 0,
-            tickets: 0,
+            workers: 0,
+            last_ticket: 0,
         })))
     }
 }
@@ -141,30 +147,30 @@ impl<S: Query> std::fmt::Debug for Waiting<S> {
     }
 }
 
-/// One of the tasks that answer.
-struct Running<S: Query> {
-    queue: Batcher<S>,
+/// A task that runs one statement after the other.
+struct Worker<S: Query> {
+    batcher: Batcher<S>,
     ended: bool,
 }
 
-impl<S: Query> Running<S> {
+impl<S: Query> Worker<S> {
     /// Runs until no request waits.
-    async fn answer_all(mut self, statement: S, database: Database) {
+    async fn run(mut self, statement: S, database: Database) {
         let mut connection = None;
         loop {
-            // Requests that have come already are read first, and ask too.
+            // Other tasks run first: requests that have arrived already may join the queue.
             tokio::task::yield_now().await;
             let Some(waiting) = self.next() else {
                 break;
             };
-            // The log line of the first request has it.
+            // The statement appears in the log of the first request.
             let span = waiting
                 .first()
                 .map_or_else(Span::none, |first| first.span.clone());
             let (requests, replies): (Vec<_>, Vec<_>) = (waiting.into_iter())
                 .map(|waiting| (waiting.request, waiting.reply))
                 .unzip();
-            let answers = answer(&statement, &database, &mut connection, &requests);
+            let answers = execute(&statement, &database, &mut connection, &requests);
             match answers.instrument(span).await {
                 Ok(answers) => {
                     for (reply, answer) in replies.into_iter().zip(answers) {
@@ -181,12 +187,12 @@ impl<S: Query> Running<S> {
         }
     }
 
-    /// Takes the next requests, without those whose request is gone. Returns None at the end.
+    /// Returns the next requests, or `None` if no request waits. It drops requests that were cancelled.
     fn next(&mut self) -> Option<Vec<Waiting<S>>> {
-        let mut queue = self.queue.lock();
+        let mut queue = self.batcher.lock();
         queue.waiting.retain(|waiting| !waiting.reply.is_closed());
         if queue.waiting.is_empty() {
-            queue.running -= 1;
+            queue.workers -= 1;
             self.ended = true;
             return None;
         }
@@ -195,18 +201,18 @@ impl<S: Query> Running<S> {
     }
 }
 
-/// Its runtime ended, or it panicked.
-impl<S: Query> Drop for Running<S> {
+impl<S: Query> Drop for Worker<S> {
     fn drop(&mut self) {
+        // The worker has panicked, or the runtime has ended.
         if !self.ended {
-            self.queue.lock().running -= 1;
+            self.batcher.lock().workers -= 1;
         }
     }
 }
 
-/// Runs the statement on a connection that is kept for the next one. A connection that turns out to
-/// be broken is replaced once.
-async fn answer<S: Query>(
+/// Runs a statement on the `kept` connection, and keeps it for the next statement. If the connection
+/// turns out to be broken, another one replaces it once. Returns the answers, in the order of the requests.
+async fn execute<S: Query>(
     statement: &S,
     database: &Database,
     kept: &mut Option<Connection>,

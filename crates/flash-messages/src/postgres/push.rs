@@ -1,4 +1,4 @@
-//! Pushes that come at the same time, in one statement.
+//! The query that stores the messages of concurrent pushes.
 
 use std::sync::Arc;
 
@@ -13,26 +13,27 @@ use crate::{
     store::{Owner, Stored},
 };
 
-/// Stores messages. If two of them have the same key, the statement fails, and the batch runs it for
-/// each of them.
+/// Stores messages. If two of them have the same session and key, the statement fails. Then the batcher
+/// runs it for each message.
 #[derive(Clone, Debug)]
 pub struct PushQuery(pub Arc<Rows>);
 
-/// A message that is to be stored.
+/// A message to store.
 pub struct NewMessage {
     pub owner: Owner,
     pub message: FlashMessage,
-    /// From the start: it travels with the response.
+    /// Whether the message is leased at once, because the response's header may have it.
     pub leased: bool,
-    /// Tells the message when it may be there already.
+    /// A random number, by which a second attempt finds the message that the first one has stored.
     pub nonce: i64,
 }
 
-/// What became of a message.
+/// The outcome of a push.
 pub enum PushOutcome {
     Stored(Stored),
-    /// All that wait are of a higher level.
+    /// The maximum number of messages wait, all of a higher level.
     Full,
+    /// The session has ended.
     NoSession,
 }
 
@@ -43,39 +44,42 @@ impl Query for PushQuery {
     async fn run(
         &self,
         connection: &mut PgConnection,
-        pushing: &[NewMessage],
+        messages: &[NewMessage],
         again: bool,
     ) -> sqlx::Result<Vec<PushOutcome>> {
-        fn all<'a, T>(pushing: &'a [NewMessage], value: impl Fn(&'a FlashMessage) -> T) -> Vec<T> {
-            pushing.iter().map(|one| value(&one.message)).collect()
+        fn all<'a, T>(messages: &'a [NewMessage], value: impl Fn(&'a FlashMessage) -> T) -> Vec<T> {
+            messages.iter().map(|new| value(&new.message)).collect()
         }
-        let (sessions, keys): (Vec<_>, Vec<_>) = (pushing.iter())
-            .map(|one| match one.owner {
+        let (sessions, keys): (Vec<_>, Vec<_>) = (messages.iter())
+            .map(|new| match new.owner {
                 Owner::Session(id) => (Some(id.to_string()), None),
                 Owner::Key(key) => (None, Some(key.0)),
             })
             .unzip();
-        let leased: Vec<_> = pushing.iter().map(|one| one.leased).collect();
-        let nonces: Vec<_> = pushing.iter().map(|one| one.nonce).collect();
+        let leased: Vec<_> = messages.iter().map(|new| new.leased).collect();
+        let nonces: Vec<_> = messages.iter().map(|new| new.nonce).collect();
         let Rows {
-            sql, limits, idle, ..
+            sql,
+            limits,
+            idle_seconds,
+            ..
         } = &*self.0;
         let sql = if again { &sql.push_again } else { &sql.push };
         let rows = sqlx::query(sql)
             .bind(sessions)
             .bind(keys)
-            .bind(all(pushing, |message| message.level.as_str()))
-            .bind(all(pushing, |message| message.level.rank()))
-            .bind(all(pushing, |message| &*message.text))
-            .bind(all(pushing, |message| message.title.as_deref()))
-            .bind(all(pushing, |message| Some(&*message.link.as_ref()?.href)))
-            .bind(all(pushing, |message| Some(&*message.link.as_ref()?.text)))
-            .bind(all(pushing, |message| message.key.as_deref()))
-            .bind(all(pushing, |message| message.sticky))
-            .bind(all(pushing, |message| message.auto_dismiss))
+            .bind(all(messages, |message| message.level.as_str()))
+            .bind(all(messages, |message| message.level.rank()))
+            .bind(all(messages, |message| &*message.text))
+            .bind(all(messages, |message| message.title.as_deref()))
+            .bind(all(messages, |message| Some(&*message.link.as_ref()?.href)))
+            .bind(all(messages, |message| Some(&*message.link.as_ref()?.text)))
+            .bind(all(messages, |message| message.key.as_deref()))
+            .bind(all(messages, |message| message.sticky))
+            .bind(all(messages, |message| message.auto_dismiss))
             .bind(leased)
             .bind(nonces)
-            .bind(idle)
+            .bind(idle_seconds)
             .bind(i64::from(limits.max_waiting))
             .bind(limits.expiry.as_secs_f64())
             .bind(limits.lease.as_secs_f64())

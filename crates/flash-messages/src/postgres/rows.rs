@@ -1,4 +1,4 @@
-//! The rows of the table: given back, renewed, deleted.
+//! The statements that change or delete rows of the table, outside of pushes and takes.
 
 use std::sync::Arc;
 
@@ -11,22 +11,22 @@ use tower_sessions::session::Id;
 use super::sql::Sql;
 use crate::{
     error::FlashError,
-    lease::{Leased, Leases, Shown},
+    lease::{LeaseStore, Leased, Shown},
     store::{Acknowledged, Limits},
 };
 
-/// The table's statements, and the values that are the same for all of them.
+/// The statements on the table, and the values that all of them share.
 #[derive(Clone, Debug)]
 pub struct Rows {
     pub database: Database,
-    /// How many seconds a session may be idle.
-    pub idle: Option<f64>,
+    /// The idle expiry of the sessions, in seconds.
+    pub idle_seconds: Option<f64>,
     pub limits: Limits,
     pub sql: Arc<Sql>,
 }
 
 impl Rows {
-    /// Deletes messages that have been shown; marks those that may be asked back.
+    /// Deletes messages that pages have shown, or marks them if they are undoable.
     pub async fn delete_shown(&self, shown: &[Shown]) -> sqlx::Result<()> {
         let all = |value: fn(&Shown) -> i64| shown.iter().map(value).collect::<Vec<_>>();
         let keys: Vec<_> = shown.iter().map(|shown| shown.key.0).collect();
@@ -44,7 +44,7 @@ impl Rows {
         Ok(())
     }
 
-    /// Deletes messages that the browser has shown, as it says with a call.
+    /// Deletes messages that the browser has noted as shown.
     pub async fn delete_acknowledged(&self, messages: &[Acknowledged]) -> sqlx::Result<()> {
         let sessions: Vec<_> = messages
             .iter()
@@ -62,7 +62,7 @@ impl Rows {
         Ok(())
     }
 
-    /// Deletes messages of a session, and makes others wait again that a page has shown.
+    /// Deletes the dismissed messages of a session, and makes the others wait again.
     pub async fn dismiss(
         &self,
         session: Id,
@@ -83,7 +83,7 @@ impl Rows {
 }
 
 #[async_trait]
-impl Leases for Rows {
+impl LeaseStore for Rows {
     async fn give_back(&self, key: SessionKey, rows: &[Leased]) -> Result<(), FlashError> {
         let (ids, until) = ids_and_ends(rows);
         let give_back = || {

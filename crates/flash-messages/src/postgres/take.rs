@@ -1,4 +1,4 @@
-//! Page loads that come at the same time, in one statement.
+//! The query that takes the messages of concurrent page loads.
 
 use std::sync::Arc;
 
@@ -16,47 +16,51 @@ use crate::{
     store::Taken,
 };
 
-/// Leases what waits in sessions and reads what is sticky.
+/// Leases the waiting messages, reads the sticky ones, and deletes the noted ones.
 #[derive(Clone, Debug)]
 pub struct TakeQuery(pub Arc<Rows>);
 
-/// A page that is to show what waits in a session.
-pub struct Page {
+/// A page load, which shows the messages of a session.
+pub struct PageLoad {
     pub session: Id,
-    /// What the browser says it has shown.
+    /// The browser's notes of the messages that it has shown.
     pub notes: Vec<Note>,
 }
 
 impl Query for TakeQuery {
-    type Request = Page;
+    type Request = PageLoad;
     type Reply = Taken;
 
     async fn run(
         &self,
         connection: &mut PgConnection,
-        pages: &[Page],
+        pages: &[PageLoad],
         _: bool,
     ) -> sqlx::Result<Vec<Taken>> {
         let Rows {
-            sql, limits, idle, ..
+            sql,
+            limits,
+            idle_seconds,
+            ..
         } = &*self.0;
-        let ids: Vec<_> = pages.iter().map(|one| one.session.to_string()).collect();
-        // Places are counted from 1, as `with ordinality` does.
+        let ids: Vec<_> = pages.iter().map(|page| page.session.to_string()).collect();
+        // Positions begin at 1, as those of `with ordinality`.
         let noted = || {
-            (1_i64..).zip(pages).flat_map(|(position, one)| {
-                (one.notes.iter())
+            (1_i64..).zip(pages).flat_map(|(position, page)| {
+                (page.notes.iter())
                     .flat_map(move |note| note.ids().map(move |id| (position, &*note.scope, id)))
             })
         };
         let positions: Vec<_> = noted().map(|(position, _, _)| position).collect();
         let scopes: Vec<_> = noted().map(|(_, scope, _)| scope).collect();
         let noted: Vec<_> = noted().map(|(_, _, id)| id).collect();
-        let take = match noted.is_empty() {
-            true => sqlx::query(&sql.take).bind(ids).bind(idle),
-            false => (sqlx::query(&sql.take_noted).bind(ids).bind(idle))
+        let take = if noted.is_empty() {
+            sqlx::query(&sql.take).bind(ids).bind(idle_seconds)
+        } else {
+            (sqlx::query(&sql.take_noted).bind(ids).bind(idle_seconds))
                 .bind(positions)
                 .bind(scopes)
-                .bind(noted),
+                .bind(noted)
         };
         let rows = take
             .bind(limits.lease.as_secs_f64())
@@ -79,7 +83,7 @@ impl Query for TakeQuery {
                     ..message
                 },
                 Err(error) => {
-                    // It leaves, so that it doesn't come up again with each page.
+                    // It is deleted, because each page of the session would log this error.
                     tracing::error!(
                         id,
                         error = describe(&error),
@@ -109,6 +113,7 @@ impl Query for TakeQuery {
     }
 }
 
+/// Deletes a message that can't be read, in its own task.
 fn delete_unreadable(rows: &Arc<Rows>, session: Id, id: i64) {
     let rows = rows.clone();
     tokio::spawn(async move {

@@ -1,4 +1,5 @@
 /* flash acknowledge */
+-- Deletes messages that browsers have noted as shown.
 delete from :flash m
 using unnest(:sessions::text[], :scopes::text[], :ids::int8[]) as noted (session, scope, id),
     :session s

@@ -1,4 +1,5 @@
 /* flash dismiss */
+-- Deletes the dismissed messages of a session, and makes those that are asked back wait again.
 with visitor as (
     select flash_key from :session where id = :id and expiry_date > now()
 ),

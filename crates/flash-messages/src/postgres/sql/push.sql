@@ -1,6 +1,7 @@
 /* flash push */
+-- Stores the messages of many pushes.
 with pushed as (
-    -- The message belongs to this key, or to the session of this id when it is alive.
+    -- A message has a key, or the id of a session that may have ended.
     select p.position, p.level, p.rank, p.text, p.title, p.link_href, p.link_text, p.key, p.sticky,
         p.auto_dismiss, p.leased, p.nonce, coalesce(p.own_key, s.flash_key) as flash_key, s.needs_touch
     from unnest(
@@ -18,7 +19,7 @@ with pushed as (
 ),
 \if :again
 done as (
-    -- An attempt whose answer was lost has stored these.
+    -- The first attempt has stored these messages, but its answer was lost.
     select p.position, p.nonce, m.flash_key, m.id, m.leased_until
     from pushed p join :flash m on m.flash_key = p.flash_key and m.nonce = p.nonce
 ),
@@ -46,8 +47,8 @@ surplus as (
     from waiting group by position having count(*) >= :max_waiting::int8
 ),
 leaving as (
-    -- The oldest of the lowest level give way, if they are of no higher level. Rows are locked in
-    -- the order of their keys, so that two such statements don't wait for each other.
+    -- The oldest messages of the lowest level are deleted, if their level is not higher. Rows are
+    -- locked in the order of their keys, so that two such statements don't wait for each other.
     select flash_key, id, position from (
         select w.flash_key, w.id, w.position, surplus.number,
             row_number() over (partition by position order by w.rank, w.id) as nth,
@@ -71,9 +72,9 @@ stored as (
     from new
     where coalesce((select number from surplus where surplus.position = new.position), 0)
         = (select count(*) from leaving where leaving.position = new.position)
-    -- Rows that are replaced are locked in this order too.
+    -- Another statement that replaces the same rows locks them in the same order.
     order by flash_key, key nulls first, position
-    -- A message replaces the one with its key, and is as new as any other.
+    -- A message replaces the one with its key. It gets a new id and a new expiry.
     on conflict (flash_key, key) where key is not null do update set
         id = excluded.id, level = excluded.level, rank = excluded.rank, text = excluded.text,
         title = excluded.title, link_href = excluded.link_href, link_text = excluded.link_text,
@@ -82,7 +83,7 @@ stored as (
         nonce = excluded.nonce, takes = 0
     returning flash_key, nonce, id, leased_until
 )
--- A row for each: without a key the session is gone, without an id too many wait.
+-- Returns a row for each message. Without a key, the session has ended. Without an id, too many wait.
 select p.flash_key, coalesce(p.needs_touch, false) as needs_touch, s.id, s.leased_until
 from pushed p left join (
     select flash_key, nonce, id, leased_until from stored

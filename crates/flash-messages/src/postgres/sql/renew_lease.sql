@@ -1,4 +1,5 @@
 /* flash renew lease */
+-- Makes leases begin again, if no other page has leased the messages since.
 update :flash m
 set leased_until = now() + make_interval(secs => :lease)
 from unnest(:ids::int8[], :until::timestamptz[]) as held (id, leased_until)

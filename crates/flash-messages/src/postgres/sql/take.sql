@@ -1,19 +1,20 @@
 /* flash take */
+-- Takes the messages for many page loads.
 with asked as (
-    -- By index, for each session of its own: that is what the limit is for.
+    -- The limit makes PostgreSQL look up each session by index.
     select s.flash_key, s.needs_touch, ids.position
     from unnest(:ids::text[]) with ordinality as ids (id, position)
     cross join lateral (
         select s.flash_key, :needs_touch as needs_touch
         from :session s where s.id = ids.id and s.expiry_date > now() limit 1
     ) s
-    -- A lease does not wait for the disk: when PostgreSQL crashes, messages that were about to be
-    -- shown are shown again.
+    -- A lease does not wait for the disk. After a crash of PostgreSQL, messages that pages were about
+    -- to show are shown again.
     where set_config('synchronous_commit', 'off', true) is not null
 ),
 \if :noted
 noted as (
-    -- What the browser says it has shown.
+    -- The messages that the browser has noted as shown.
     select distinct asked.flash_key, n.id
     from unnest(:positions::int8[], :scopes::text[], :noted_ids::int8[]) as n (position, scope, id)
     join asked using (position)
@@ -25,7 +26,7 @@ acknowledged as (
 ),
 \endif
 waiting as (
-    -- Of two page loads at once, here or elsewhere, the second skips what the first leases.
+    -- If two page loads run at once, the second one skips the rows that the first one leases.
     select m.flash_key, m.id, m.ran_out, sessions.position
     from (
         select flash_key, min(position) as position from asked group by flash_key
@@ -56,7 +57,7 @@ sticky as (
         offset 0
     ) m
 )
--- A row for each message, and one without for a session whose idle end is to be moved on.
+-- Returns a row for each message, and a row without one for a session that needs a touch.
 select asked.position, asked.needs_touch, m.ran_out, :message
 from asked left join (
     select m.position, m.ran_out, :message from taken m

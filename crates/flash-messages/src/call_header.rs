@@ -1,4 +1,4 @@
-//! Messages that travel with a response, without a page load: in a header, as many as fit.
+//! Sends pushed messages to hydrated code, in a header of the response to its call.
 
 use http::{HeaderMap, HeaderValue};
 use pg_sessions::caching::set_no_store;
@@ -9,38 +9,39 @@ use crate::{
     wire::{CALL_HEADER, MORE_HEADER},
 };
 
-/// nginx refuses response headers over 4 or 8 KB by default, and ours are not alone.
+/// Maximum length of the header. By default nginx refuses responses whose headers together have more than
+/// 4 or 8 KB.
 const MAX_BYTES: usize = 2500;
 
-/// Puts pushed messages into the response's header. Those that don't fit are given back, and the
-/// browser is told to ask for them.
-pub(crate) async fn cross(
-    mut travelling: Lease,
+/// Adds pushed messages to the response's headers. If not all of them fit, the rest waits again, and
+/// another header tells the browser to ask for it.
+pub(crate) async fn send_in_header(
+    mut lease: Lease,
     mut pushed: Vec<FlashMessage>,
     headers: &mut HeaderMap,
 ) {
-    // Another page may have taken some, if the call took very long.
-    pushed.retain(|message| message.sticky || travelling.holds(message.id));
+    // If the call took longer than the lease, another page may have taken some.
+    pushed.retain(|message| message.sticky || lease.holds(message.id));
     let (value, fits) = header(&pushed);
-    let (crossing, staying) = pushed.split_at(fits);
-    let staying = travelling.split(|id| staying.iter().all(|message| message.id != id));
-    if !staying.is_empty() {
-        staying.give_back().await;
+    let (sent, rest) = pushed.split_at(fits);
+    let rest = lease.split(|id| rest.iter().all(|message| message.id != id));
+    if !rest.is_empty() {
+        rest.give_back().await;
         headers.insert(MORE_HEADER, HeaderValue::from_static("1"));
     }
-    if !crossing.is_empty() {
+    if !sent.is_empty() {
         match HeaderValue::from_str(&value) {
             Ok(value) => {
                 headers.insert(CALL_HEADER, value);
                 set_no_store(headers);
-                travelling.leave_to_client();
+                lease.leave_to_browser();
             }
-            Err(_) => travelling.give_back().await,
+            Err(_) => lease.give_back().await,
         }
     }
 }
 
-/// Returns the messages that fit as a JSON array, and how many they are.
+/// Returns a JSON array of the messages that fit, and their number.
 fn header(messages: &[FlashMessage]) -> (String, usize) {
     let mut value = String::new();
     let fits = (messages.iter())
@@ -58,7 +59,7 @@ fn header(messages: &[FlashMessage]) -> (String, usize) {
     (value, fits)
 }
 
-/// Returns JSON that a header can carry: all but printable ASCII is escaped.
+/// Returns a message as JSON that a header can have: all other characters than printable ASCII are escaped.
 fn ascii_json(message: &FlashMessage) -> String {
     let json = serde_json::to_string(message).unwrap_or_default();
     let mut ascii = String::with_capacity(json.len());
