@@ -1,4 +1,4 @@
-//! The browser's half: what its modules offer to the components.
+//! The functions of `platform` in the browser.
 
 mod notes;
 
@@ -8,6 +8,6 @@ mod form;
 
 pub use form::send_form;
 pub use page::{
-    ask_for_messages, attach, detach, dismiss, navigates_in_place, page_data, page_ids,
-    page_messages, show_messages,
+    ask_for_messages, attach, detach, dismiss, page_data, page_ids, page_messages,
+    set_navigates_in_place, show_messages,
 };

@@ -1,4 +1,4 @@
-//! Messages that come back without a page load, to a plain form or a typed call.
+//! Shows messages without a page load, after a plain form or a typed call.
 
 use std::future::Future;
 
@@ -12,25 +12,27 @@ use leptos::{
     },
 };
 
-use crate::side;
+use crate::platform;
 
-/// Sends a plain form without a page load, and shows the messages that its answer brings: an
-/// `on:submit` for forms that work without JavaScript too.
+/// Sends a plain form without a page load, and shows the messages of the response. It is an `on:submit`
+/// for forms that also work without JavaScript.
 ///
-/// The request is the one that the browser would send, with the fields of its button, and is sent once:
+/// It sends the request that the browser would send, with the fields of the clicked button, once:
 ///
-/// | the answer | what happens |
+/// | response | what happens |
 /// |---|---|
-/// | brings messages | the list shows them |
-/// | redirects | the browser loads that page, which shows them |
-/// | refuses (4xx) without a message | the browser sends the form and shows the page that says why |
-/// | fails (5xx) without a message, or gets lost | the list says so, in the words of the form's attribute `data-flash-lost` where it has one |
+/// | has messages | The list shows them. |
+/// | redirects | The browser loads that page, which shows the messages. |
+/// | 4xx without a message | The browser sends the form again, and shows the page with the reason. |
+/// | 5xx without a message, or none | The list says that the outcome is unknown. The form's attribute `data-flash-lost` may set the text. |
 ///
-/// The browser sends the form from the start in these cases: the page has no list of messages; the form
-/// is no URL-encoded post to a path of this site, has a field for files or another target; the button
-/// has a `formaction`, `formmethod`, `formenctype` or `formtarget`.
+/// In these cases the browser itself sends the form:
+/// - The page has no list of messages.
+/// - The form is not a URL-encoded post to a path on this site.
+/// - The form has a field for files, or a target.
+/// - The button has a `formaction`, `formmethod`, `formenctype` or `formtarget`.
 ///
-/// A typed call does the same with [`FlashClient`], for 30 KB more of WASM in brotli.
+/// A typed call does the same with [`FlashClient`]. That adds 30 KB of WASM in brotli.
 ///
 /// ```
 /// use leptos::{prelude::*, server_fn::ServerFn};
@@ -47,11 +49,11 @@ use crate::side;
 /// }
 /// ```
 pub fn send_form(event: SubmitEvent) {
-    side::send_form(event);
+    platform::send_form(event);
 }
 
-/// Shows the messages that a server function pushed when hydrated code calls it: with its response,
-/// whether that is Ok, Err or a redirect, and without another request.
+/// A client for server functions that push messages. If hydrated code calls such a function, the list
+/// shows the messages with its response, which may be `Ok`, `Err` or a redirect. It needs no other request.
 ///
 /// ```
 /// use leptos::{prelude::*, server_fn::error::ServerFnError};
@@ -76,10 +78,10 @@ where
     type Response = BrowserResponse;
 
     fn send(request: BrowserRequest) -> impl Future<Output = Result<BrowserResponse, E>> + Send {
-        let cookies = side::ask_for_messages(&request);
+        let cookies = platform::ask_for_messages(&request);
         async move {
             let response = <BrowserClient as Client<E, I, O>>::send(request).await?;
-            side::show_messages(&response, &cookies);
+            platform::show_messages(&response, &cookies);
             Ok(response)
         }
     }

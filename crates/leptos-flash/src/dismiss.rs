@@ -1,15 +1,15 @@
-//! The server function that dismisses a message, with and without JavaScript.
+//! The server function that dismisses a message.
 
 use leptos::prelude::*;
 
-/// Dismisses a message on the server, for a form that works without JavaScript, with a field `id`.
-/// The answer goes back to the page that the form is on.
+/// Dismisses a message on the server. A form without JavaScript may post to it, with a field `id`. The
+/// response leads back to the page of the form.
 ///
 /// # Errors
-/// The database can't be reached, or the layers are missing.
+/// The database can't be reached, or the app has no `FlashLayer`.
 #[server(name = DismissFlash, prefix = "/api", endpoint = "dismiss_flash")]
 pub async fn dismiss_flash(
-    /// The message.
+    /// The id of the message.
     id: i64,
 ) -> Result<(), ServerFnError> {
     use flash_messages::FlashError;

@@ -18,11 +18,11 @@ mod client;
 
 mod provider;
 
-// What a page does on this side.
+// Both modules have the same functions, so the other modules need no `cfg`.
 #[cfg(not(feature = "ssr"))]
-use browser as side;
+use browser as platform;
 #[cfg(feature = "ssr")]
-use page as side;
+use page as platform;
 
 pub use client::{FlashClient, send_form};
 pub use dismiss::{DismissFlash, dismiss_flash};

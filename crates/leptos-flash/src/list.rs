@@ -1,42 +1,43 @@
-//! The messages on the page: a reactive list.
+//! The reactive list of the messages on a page.
 
 use flash_messages::{FlashMessage, Scope};
 use leptos::prelude::*;
 
-/// The messages on the page, a reactive list in the order of the pushes.
+/// The reactive list of the messages on a page, in the order of the pushes.
 #[derive(Clone, Copy, Debug)]
 pub struct FlashMessages {
     pub(crate) list: RwSignal<Vec<FlashMessage>>,
-    /// Messages that came with a redirect and outlast it.
+    /// The messages that came with a redirect. They stay on the page that it leads to.
     redirected: StoredValue<Vec<(Scope, i64)>>,
 }
 
 impl FlashMessages {
-    pub(crate) fn of(initial: Vec<FlashMessage>) -> Self {
+    /// Creates a list that nothing else changes, unlike [`new`](Self::new).
+    pub(crate) fn from_messages(initial: Vec<FlashMessage>) -> Self {
         Self {
             list: RwSignal::new(initial),
             redirected: StoredValue::new(Vec::new()),
         }
     }
 
-    /// The messages, tracked.
+    /// Returns the messages, and tracks the list.
     pub fn get(&self) -> Vec<FlashMessage> {
         self.list.get()
     }
 
-    /// The messages, not tracked.
+    /// Returns the messages without tracking the list.
     pub fn get_untracked(&self) -> Vec<FlashMessage> {
         self.list.get_untracked()
     }
 
-    /// Lets messages end with their page where the router navigates without a page load. Sticky
-    /// ones stay, and those that came with a redirect outlast exactly that one.
+    /// Removes the messages if the router navigates to another page without a page load. Two kinds stay:
+    /// sticky messages, and on the page that a redirect leads to the messages that came with it.
     ///
     /// ```
     /// # use leptos::prelude::*;
     /// # use leptos_flash::use_flash;
     /// # fn use_location() -> (Memo<String>,) { (Memo::new(|_| String::new()),) }
-    /// // Inside <Router>, with leptos_router's `use_location().pathname`:
+    /// // Call it inside <Router>, with leptos_router's `use_location().pathname`.
     /// # #[component]
     /// # fn Inside() -> impl IntoView {
     /// # let (pathname,) = use_location();
@@ -46,7 +47,7 @@ impl FlashMessages {
     pub fn end_with_page(&self, pathname: Memo<String>) {
         let messages = *self;
         Effect::new(move |first: Option<()>| {
-            // Read, not only tracked: a memo that was never read notices nothing.
+            // `track` is not enough: a memo that was never read has no value to compare.
             pathname.read();
             if first.is_some() {
                 let redirected = std::mem::take(&mut *messages.redirected.write_value());
@@ -61,9 +62,10 @@ impl FlashMessages {
 
     #[cfg_attr(
         feature = "ssr",
-        expect(dead_code, reason = "messages arrive in the browser")
+        expect(dead_code, reason = "only the browser adds messages")
     )]
-    pub(crate) fn arrive(&self, new: Vec<FlashMessage>, with_redirect: bool) {
+    /// Adds messages. Each one replaces that with its identity or its key.
+    pub(crate) fn add(&self, new: Vec<FlashMessage>, with_redirect: bool) {
         if with_redirect {
             let new = new.iter().map(FlashMessage::identity);
             self.redirected.write_value().extend(new);
@@ -80,8 +82,9 @@ impl FlashMessages {
 
     #[cfg_attr(
         feature = "ssr",
-        expect(dead_code, reason = "pages come back in the browser")
+        expect(dead_code, reason = "only the browser removes messages so")
     )]
+    /// Keeps the messages for which `keep` returns true.
     pub(crate) fn retain(&self, keep: impl Fn(&FlashMessage) -> bool) {
         if !self.list.read_untracked().iter().all(&keep) {
             self.list.update(|list| list.retain(keep));

@@ -1,4 +1,4 @@
-//! The messages that a page is rendered with, on the server.
+//! The functions of `platform` on the server, which renders the messages into a page.
 
 use flash_messages::FlashMessage;
 use leptos::{
@@ -23,10 +23,10 @@ pub fn page_ids(messages: &[FlashMessage]) -> String {
     ids.join(",")
 }
 
-// The rest is for the browser alone.
+// These functions do something only in the browser.
 pub fn attach(_: FlashMessages) {}
 pub fn detach() {}
-pub fn navigates_in_place() {}
+pub fn set_navigates_in_place() {}
 pub fn dismiss(_: i64) {}
 pub fn ask_for_messages(_: &BrowserRequest) -> String {
     String::new()

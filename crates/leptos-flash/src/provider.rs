@@ -1,87 +1,92 @@
-//! What components use: the messages of the page, read, shown and dismissed.
+//! The API for components: read, show and dismiss the messages of a page.
 
 use std::{collections::HashMap, time::Duration};
 
 use flash_messages::{FlashMessage, Scope};
 use leptos::prelude::*;
 
-use crate::{list::FlashMessages, side};
+use crate::{list::FlashMessages, platform};
 
-/// The messages of the page, for the island that shows them. Call it once, outside `<Suspense>`.
+/// Returns the messages of the page, for the island that shows them. Call it once, outside `<Suspense>`.
 ///
-/// On the server they are those that waited, and count as shown; outside a
-/// [`FlashLayer`](crate::FlashLayer) there are none. The browser finds them again in the page: by
-/// the elements `<input type="hidden" data-flash>` with [`page_data`] as their value. As the props of
-/// an island they would need a JSON parser in WASM, 15 KB in brotli.
+/// - On the server, it takes the waiting messages, so they count as shown. Without a `FlashLayer` it
+///   returns no messages.
+/// - In the browser, it reads the messages from the page: from elements
+///   `<input type="hidden" data-flash>` with [`page_data`] as their value.
+///
+/// Messages are no props of the island: those would need a JSON parser in WASM, 15 KB in brotli.
 pub fn page_messages() -> Vec<FlashMessage> {
-    side::page_messages()
+    platform::page_messages()
 }
 
-/// A message as [`page_messages`] reads it from the page: JSON. Empty in the browser, which has it.
+/// Returns a message as JSON, as [`page_messages`] reads it. It is empty in the browser: the HTML already
+/// has it.
 pub fn page_data(message: &FlashMessage) -> String {
-    side::page_data(message)
+    platform::page_data(message)
 }
 
-/// The ids of a page's messages, for a form that dismisses some of them without JavaScript: in their
-/// order, with commas between them. Empty in the browser: the HTML already has them.
+/// Returns the ids of a page's messages, separated by commas. A form that dismisses messages without
+/// JavaScript posts them. The string is empty in the browser: the HTML already has it.
 pub fn page_ids(messages: &[FlashMessage]) -> String {
-    side::page_ids(messages)
+    platform::page_ids(messages)
 }
 
-/// A script for pages with islands: it notes the page's messages as shown before WASM arrives, for a
-/// reader on a slow line who clicks on at once. Put it at the start of the module script that loads
-/// your WASM; it reads the elements of [`page_data`].
+/// A script for pages with islands. It notes the page's messages as shown before WASM has loaded. So a
+/// message is not shown twice if a visitor on a slow connection opens the next page at once.
 ///
-/// Fully hydrated apps do without: they note when they hydrate.
+/// Put it at the start of the module script that loads your WASM. It reads the elements of [`page_data`].
+/// Fully hydrated apps don't need it: they note the messages when they hydrate.
 pub const NOTE_SHOWN: &str = include_str!("note_shown.js");
 
-/// Provides the messages of a fully hydrated app: call it first thing in `App`, before any resource.
+/// Provides the messages of a fully hydrated app, and returns them. Call it first in `App`, before any
+/// resource.
 ///
-/// The messages are part of the first HTML, whatever the `SsrMode`, and hydrate without a request.
+/// The messages are part of the first HTML in every `SsrMode`. They hydrate without a request.
 pub fn provide_flash() -> FlashMessages {
     let messages = FlashMessages::new(SharedValue::new(page_messages).into_inner());
     provide_context(messages);
-    side::navigates_in_place();
+    platform::set_navigates_in_place();
     messages
 }
 
-/// The messages that [`provide_flash`] provides.
+/// Returns the messages that [`provide_flash`] provides.
 ///
 /// # Panics
-/// Where no parent called [`provide_flash`].
+/// No parent component called [`provide_flash`].
 pub fn use_flash() -> FlashMessages {
     use_context().expect("no flash messages here: call `provide_flash()` first thing in `App`")
 }
 
 impl FlashMessages {
-    /// A list that begins with the messages of the first HTML. In the browser, it gets those that
-    /// server functions bring back, see [`FlashClient`](crate::FlashClient), and drops at once
-    /// those that this tab has shown before.
+    /// Creates the list of the page. It begins with the messages of the first HTML.
+    ///
+    /// In the browser, [`FlashClient`](crate::FlashClient) and [`send_form`](crate::send_form) add messages
+    /// to it. It drops messages that this tab has shown before.
     pub fn new(initial: Vec<FlashMessage>) -> Self {
-        let messages = Self::of(initial);
-        side::attach(messages);
+        let messages = Self::from_messages(initial);
+        platform::attach(messages);
         messages
     }
 
-    /// Says that the list is not on the page (any more). Calls leave their messages to the next page
-    /// then, and the browser sends forms itself.
+    /// Tells the crate that the page doesn't show the list. After that the next page shows the messages of
+    /// calls, and the browser itself sends the forms.
     pub fn detach(&self) {
-        side::detach();
+        platform::detach();
     }
 
-    /// Takes a message off the page, a sticky one off every page.
+    /// Removes a message from the page. A sticky message is also deleted on the server.
     pub fn dismiss(&self, id: i64) {
         let is_dismissed = |message: &FlashMessage| message.id == id;
         let sticky = (self.list.read_untracked().iter())
             .any(|message| is_dismissed(message) && message.sticky);
         if sticky {
-            side::dismiss(id);
+            platform::dismiss(id);
         }
         self.list
             .update(|list| list.retain(|message| !is_dismissed(message)));
     }
 
-    /// Dismisses all.
+    /// Dismisses all messages.
     pub fn clear(&self) {
         let ids: Vec<_> = self
             .list
@@ -94,9 +99,10 @@ impl FlashMessages {
         }
     }
 
-    /// Takes the messages off the page that [ask for it](FlashMessage::auto_dismiss_after), each
-    /// after its time. The time stands still in a hidden tab, and while `is_held`: somebody points
-    /// at the messages, say, or has the focus there.
+    /// Dismisses each message after its [auto-dismiss delay](FlashMessage::auto_dismiss_after).
+    ///
+    /// The delay pauses in a hidden tab, and while `is_paused` returns true. It should return true while
+    /// the pointer or the focus is on the messages.
     ///
     /// ```
     /// # use leptos::prelude::*;
@@ -107,15 +113,15 @@ impl FlashMessages {
     /// });
     /// # }
     /// ```
-    pub fn auto_dismiss(&self, is_held: impl Fn() -> bool + Copy + 'static) {
+    pub fn auto_dismiss(&self, is_paused: impl Fn() -> bool + Copy + 'static) {
         const TICK: Duration = Duration::from_secs(1);
         let messages = *self;
         let ages = StoredValue::new(HashMap::<(Scope, i64), Duration>::new());
         let tick = move || {
-            if document().hidden() || is_held() {
+            if document().hidden() || is_paused() {
                 return;
             }
-            let is_over = |message: &&FlashMessage| {
+            let has_expired = |message: &&FlashMessage| {
                 let Some(after) = message.auto_dismiss_after() else {
                     return false;
                 };
@@ -125,14 +131,14 @@ impl FlashMessages {
                 *age >= after
             };
             let list = messages.get_untracked();
-            for message in list.iter().filter(is_over) {
+            for message in list.iter().filter(has_expired) {
                 messages.dismiss(message.id);
             }
         };
         Effect::new(move || {
             let some_leave =
                 (messages.list.read().iter()).any(|message| message.auto_dismiss_after().is_some());
-            // An error means that there is no window to wait in.
+            // There is no window on the server, so no interval.
             if let (true, Ok(interval)) = (some_leave, set_interval_with_handle(tick, TICK)) {
                 on_cleanup(move || interval.clear());
             }

@@ -1,12 +1,12 @@
-//! The server's half in Leptos: the handle of the request that is answered, and redirects.
+//! Pushes messages and redirects in Leptos server functions.
 
 use axum::http::{StatusCode, header, request::Parts};
 use flash_messages::{Flash, FlashError, FlashMessage, is_local, wire::CALL_HEADER};
 use leptos::prelude::use_context;
 use leptos_axum::ResponseOptions;
 
-/// Returns the messages of the request that is answered, in a Leptos server function or while a
-/// component is rendered on the server. In axum handlers, [`Flash`] is an extractor.
+/// Returns the [`Flash`] of the current request, in a server function or while the server renders a
+/// component. axum handlers extract it instead.
 ///
 /// ```
 /// use leptos::prelude::*;
@@ -20,19 +20,19 @@ use leptos_axum::ResponseOptions;
 /// ```
 ///
 /// # Errors
-/// [`FlashError::MissingLayer`] when the request did not come through a
-/// [`FlashLayer`](crate::FlashLayer).
+/// [`FlashError::MissingLayer`]: the request did not come through a [`FlashLayer`](crate::FlashLayer).
 pub fn flash() -> Result<Flash, FlashError> {
     use_context::<Parts>()
         .and_then(|parts| parts.extensions.get::<Flash>().cloned())
         .ok_or(FlashError::MissingLayer)
 }
 
-/// Pushes a message and redirects, in a Leptos server function.
+/// Pushes a message and redirects to `path`, in a server function. The README has an example.
 ///
 /// # Errors
-/// [`FlashError::NotLocal`] when `path` leaves this site (nothing is pushed then), else as
-/// [`Flash::push`].
+/// - [`FlashError::NotLocal`]: `path` leaves this site. Then nothing is pushed.
+/// - [`FlashError::MissingLayer`]: the request did not come through a [`FlashLayer`](crate::FlashLayer).
+/// - Those of [`Flash::push`].
 pub async fn redirect_with(path: &str, message: FlashMessage) -> Result<(), FlashError> {
     if !is_local(path) {
         return Err(FlashError::NotLocal);
@@ -41,13 +41,13 @@ pub async fn redirect_with(path: &str, message: FlashMessage) -> Result<(), Flas
     redirect(path)
 }
 
-/// Redirects to a page of this site, in a Leptos server function.
+/// Redirects to a page of this site, in a server function.
 ///
-/// As `leptos_axum::redirect`, but that one answers a form post with 302, or by curl with 200; 303
-/// says that the next request is a GET (RFC 9110, 15.4.4).
+/// It answers a form post with 303, which says that the next request is a GET (RFC 9110, 15.4.4).
+/// `leptos_axum::redirect` answers with 302, and with 200 if curl sends the post.
 ///
 /// # Errors
-/// [`FlashError::NotLocal`] when `path` leaves this site.
+/// [`FlashError::NotLocal`]: `path` leaves this site.
 pub fn redirect(path: &str) -> Result<(), FlashError> {
     if !is_local(path) {
         return Err(FlashError::NotLocal);
@@ -61,7 +61,9 @@ pub fn redirect(path: &str) -> Result<(), FlashError> {
         (accept.and_then(|accept| accept.to_str().ok()))
             .is_some_and(|accept| accept.contains("application/json"))
     });
-    if let (Some(response), false) = (use_context::<ResponseOptions>(), by_hydrated_code) {
+    if let Some(response) = use_context::<ResponseOptions>()
+        && !by_hydrated_code
+    {
         response.set_status(StatusCode::SEE_OTHER);
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Sends a plain form without a page load.
+//! Sends a plain form without a page load, see [`send_form`](crate::send_form).
 
 use std::cell::Cell;
 
@@ -13,23 +13,23 @@ use web_sys::{HtmlElement, HtmlFormElement, SubmitEvent, UrlSearchParams};
 
 use super::{
     notes,
-    page::{LIST, fetch, request, show_from},
+    page::{LIST, fetch, request, show_response},
 };
 
 thread_local! {
-    /// The browser is to send the form that is submitted now.
-    static BY_BROWSER: Cell<bool> = const { Cell::new(false) };
+    /// Whether the browser itself sends the form that is submitted now.
+    static SENT_BY_BROWSER: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Unless the form says it in its own words: `data-flash-lost`.
-const LOST: &str = "It is not certain that this worked: look before you send it again.";
+/// The text if the outcome is unknown. The form's attribute `data-flash-lost` may replace it.
+const LOST_TEXT: &str = "It is not certain that this worked: look before you send it again.";
 
 pub fn send_form(event: SubmitEvent) {
     let form = (event.target()).and_then(|form| form.dyn_into::<HtmlFormElement>().ok());
     let (Some(form), Some(_)) = (form, LIST.get()) else {
         return;
     };
-    if event.default_prevented() || BY_BROWSER.get() {
+    if event.default_prevented() || SENT_BY_BROWSER.get() {
         return;
     }
     let button = event.submitter();
@@ -48,17 +48,20 @@ pub fn send_form(event: SubmitEvent) {
     });
 }
 
-/// What `send_form` sends. By attributes: a field named `action` hides the property of the form.
-const PLAIN: &str = "[method=post i]:not(:has([type=file]))\
+/// Selects the forms that `send_form` can send. It reads attributes, because a field named `action` hides
+/// the property of the form.
+const PLAIN_FORM: &str = "[method=post i]:not(:has([type=file]))\
     :is(:not([enctype]), [enctype='application/x-www-form-urlencoded' i])\
     :is(:not([target]), [target=''], [target=_self i])";
+
+/// Selects the buttons that change how the browser sends the form.
 const OVERRIDES: &str = "[formaction], [formmethod], [formenctype], [formtarget]";
 
-/// Returns address and body of the request, as the browser would send it. None for a request that only
-/// the browser can send.
+/// Returns the path and the body of the request that the browser would send. Returns `None` if only the
+/// browser can send it.
 fn plain_post(form: &HtmlFormElement, button: Option<&HtmlElement>) -> Option<(String, String)> {
     let overrides = |button: &HtmlElement| button.matches(OVERRIDES).ok();
-    if !form.matches(PLAIN).ok()? || button.and_then(overrides) == Some(true) {
+    if !form.matches(PLAIN_FORM).ok()? || button.and_then(overrides) == Some(true) {
         return None;
     }
     let action = form
@@ -87,50 +90,50 @@ async fn send(form: &HtmlFormElement, button: Option<&HtmlElement>, action: &str
     init.set_method("POST");
     init.set_body(&body.into());
     let Some(response) = fetch(action, &init).await else {
-        return say_lost(form);
+        return show_lost(form);
     };
     let headers = response.headers();
     let header = |name: &str| headers.get(name).ok()?;
-    show_from(&header, &cookies);
+    show_response(&header, &cookies);
     if response.redirected() {
-        go_to(&response.url());
+        load_page(&response.url());
     } else if let (Some(_), Some(page)) = (header(REDIRECT_HEADER), header("location")) {
-        go_to(&page);
+        load_page(&page);
     } else if response.ok() || header(CALL_HEADER).is_some() {
-        // It is done, or the list says why not.
+        // It has worked, or the list has the reason why not.
     } else if response.status() >= 500 {
-        say_lost(form);
+        show_lost(form);
     } else {
-        // Refused, so nothing was done: the browser shows the page that says why.
-        BY_BROWSER.set(true);
+        // The server has done nothing, so the browser may send the form again and show the reason.
+        SENT_BY_BROWSER.set(true);
         _ = match button {
             Some(button) => form.request_submit_with_submitter(Some(button)),
             None => form.request_submit(),
         };
-        BY_BROWSER.set(false);
+        SENT_BY_BROWSER.set(false);
     }
 }
 
-/// Nothing is sent again: the server may have done it.
-fn say_lost(form: &HtmlFormElement) {
+/// Shows that the outcome is unknown. The form is not sent again, because the server may have done it.
+fn show_lost(form: &HtmlFormElement) {
     let text = form.get_attribute("data-flash-lost");
-    let mut message = FlashMessage::error(text.as_deref().unwrap_or(LOST));
-    // The server knows nothing of it: its ids are positive.
+    let mut message = FlashMessage::error(text.as_deref().unwrap_or(LOST_TEXT));
+    // The id is negative, because those of the server are positive.
     message.id = -Date::now() as i64;
     if let Some(list) = LIST.get() {
-        list.arrive(vec![message], false);
+        list.add(vec![message], false);
     }
 }
 
-/// Loads a page, also where only the fragment differs from the page that is there.
-fn go_to(page: &str) {
-    // A redirect never runs a script.
+/// Loads a page, even if it differs from the current one only in the fragment.
+fn load_page(page: &str) {
+    // `javascript:` would run a script.
     if !is_local(page) && !page.starts_with("http") {
         return;
     }
     let location = window().location();
     _ = location.set_href(page);
-    // Only a fragment changes the address at once: the browser has moved there and loaded nothing.
+    // If only the fragment differs, the address has changed already and the browser loads nothing.
     let parts = [location.pathname(), location.search(), location.hash()];
     if page.contains('#') && parts.map(Result::unwrap_or_default).concat() == page {
         _ = location.reload();

@@ -1,6 +1,6 @@
-//! What this browser has shown: a cookie tells the server, the session storage tells this tab.
+//! Notes which messages the browser has shown: in a cookie for the server, in the session storage for the tab.
 //!
-//! `note_shown.js` writes the same cookie for the messages of a page with islands, before WASM is there.
+//! `note_shown.js` writes the same cookie for a page with islands, before WASM has loaded.
 
 use flash_messages::{FlashMessage, wire::SHOWN_COOKIE};
 use js_sys::{Date, Number, Reflect, parse_int};
@@ -8,16 +8,16 @@ use leptos::prelude::{document, window};
 use wasm_bindgen::JsCast;
 use web_sys::{HtmlDocument, Storage};
 
-/// A request with more bytes of ours could be refused.
+/// Maximum number of messages in the cookie. Servers refuse requests with too large headers.
 const MAX_NOTED: usize = 40;
 
-/// Notes the messages of the page.
+/// Notes the messages of the page, unless the browser prerenders it.
 pub fn note_page(messages: &[FlashMessage]) {
-    // No person sees it yet. The server puts no messages into such a page; if a proxy hid from it what
-    // the page is for, `note_shown.js` waits.
+    // A person doesn't see a prerendered page yet. The server puts messages into it only if a proxy has
+    // removed the header that says so. Then `note_shown.js` waits until the page is shown.
     let prerendering = Reflect::get(&document(), &"prerendering".into());
     if !prerendering.is_ok_and(|is| is.is_truthy()) {
-        // The request of this page brought what is older, and its take deleted it.
+        // The request of this page has sent the older notes, and the server has deleted their messages.
         let began = window()
             .performance()
             .map_or(0.0, |clock| clock.time_origin());
@@ -25,31 +25,31 @@ pub fn note_page(messages: &[FlashMessage]) {
     }
 }
 
-/// Notes messages that came with a call.
+/// Notes the messages that came with a call.
 pub fn note_arrived(messages: &[FlashMessage]) {
     note(messages, 0.0);
 }
 
-/// Returns the cookies, to be handed to [`forget`] with the response.
+/// Returns the cookies, which a request sends. Pass them to [`forget`] when its response comes.
 pub fn cookies() -> String {
     html_document().cookie().unwrap_or_default()
 }
 
-/// Drops what a request brought along in its `cookies`: the server has deleted those messages.
+/// Removes the notes that a request has sent in its `cookies`: the server has deleted their messages.
 pub fn forget(cookies: &str) {
-    for (name, brought) in of_flash(cookies) {
+    for (name, sent) in note_cookies(cookies) {
         let mut entries = entries_of(name);
-        entries.retain(|entry| brought.split('-').all(|known| known != entry));
-        // Empty, it still tells that this browser notes.
+        entries.retain(|entry| sent.split('-').all(|known| known != entry));
+        // An empty cookie still tells the server that this browser runs our script.
         write(name, &entries, DAY);
     }
 }
 
-/// Notes messages, and drops what was noted before a time.
+/// Notes messages, and removes the notes from before a time, in milliseconds since 1970.
 fn note(messages: &[FlashMessage], began: f64) {
     let mut shown: Vec<_> = messages.iter().filter(|message| !message.sticky).collect();
     shown.drain(..shown.len().saturating_sub(MAX_NOTED));
-    // All are of one session: they came with one response.
+    // All messages belong to one session, because one response had them.
     let Some(first) = shown.first() else { return };
     let own = format!("{SHOWN_COOKIE}{}", first.scope);
     let now = Number::from(Date::now()).to_string_with_radix(36);
@@ -69,7 +69,7 @@ fn note(messages: &[FlashMessage], began: f64) {
     write(&own, &entries, DAY);
 
     let cookies = cookies();
-    let others = of_flash(&cookies).filter(|(name, _)| *name != own);
+    let others = note_cookies(&cookies).filter(|(name, _)| *name != own);
     let too_many = others.clone().count() > 3;
     for (name, value) in others {
         // An earlier version wrote a cookie without a value for each message.
@@ -79,18 +79,19 @@ fn note(messages: &[FlashMessage], began: f64) {
     }
 }
 
-/// Returns what one of our cookies notes.
+/// Returns the entries of a cookie.
 fn entries_of(name: &str) -> Vec<String> {
     let cookies = cookies();
-    let value = of_flash(&cookies).find(|(other, _)| *other == name);
+    let value = note_cookies(&cookies).find(|(other, _)| *other == name);
     let (_, value) = value.unwrap_or_default();
     let entries = value.split('-').filter(|entry| !entry.is_empty());
     entries.map(str::to_owned).collect()
 }
 
-/// As long as an unseen message waits by default, in seconds.
+/// The age of the cookie in seconds. By default an unseen message waits as long.
 const DAY: u32 = 86400;
 
+/// Writes a cookie for `age` seconds.
 fn write(name: &str, entries: &[String], age: u32) {
     let is_https = window()
         .location()
@@ -102,8 +103,8 @@ fn write(name: &str, entries: &[String], age: u32) {
     _ = html_document().set_cookie(&cookie);
 }
 
-/// Returns name and value of our cookies.
-fn of_flash(cookies: &str) -> impl Iterator<Item = (&str, &str)> + Clone {
+/// Returns the names and the values of the cookies that note messages.
+fn note_cookies(cookies: &str) -> impl Iterator<Item = (&str, &str)> + Clone {
     (cookies.split([';', ' ']))
         .filter_map(|cookie| cookie.split_once('='))
         .filter(|(name, _)| name.starts_with(SHOWN_COOKIE))
@@ -113,10 +114,10 @@ fn html_document() -> HtmlDocument {
     document().unchecked_into()
 }
 
-/// In the tab's session storage: the messages that it has shown, the last 200.
+/// The tab's session storage has the last 200 shown messages under this key.
 const SHOWN: &str = "leptos-flash.shown";
 
-/// Returns whether this tab has shown a message.
+/// Returns whether this tab has not shown a message before.
 pub fn is_new(message: &FlashMessage) -> bool {
     let known = entry_of(message);
     shown().split(',').all(|entry| entry != known)
@@ -129,7 +130,7 @@ pub fn remember(messages: &[FlashMessage]) {
     entries.extend(messages.iter().map(entry_of));
     entries.drain(..entries.len().saturating_sub(200));
     if let Some(storage) = storage() {
-        // A full or forbidden storage: the server alone keeps track then.
+        // If the storage is full or forbidden, only the server knows what was shown.
         _ = storage.set_item(SHOWN, &entries.join(","));
     }
 }

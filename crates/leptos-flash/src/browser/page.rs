@@ -1,4 +1,4 @@
-//! The list on the page, and what calls bring for it.
+//! Connects the list on the page with the HTML and with the responses to calls.
 
 use std::cell::Cell;
 
@@ -20,9 +20,9 @@ use super::notes;
 use crate::{dismiss::DismissFlash, list::FlashMessages};
 
 thread_local! {
-    /// The list on the page. A browser page has one thread and one list.
+    /// The list on the page. A page has one thread and one list.
     pub static LIST: Cell<Option<FlashMessages>> = const { Cell::new(None) };
-    /// Whether a redirect of a server function stays on the page.
+    /// Whether the app's router follows redirects of server functions, without a page load.
     static IN_PLACE: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -36,23 +36,23 @@ pub fn page_messages() -> Vec<FlashMessage> {
         .collect()
 }
 
-/// Empty: the HTML has it.
+/// Returns nothing: the HTML already has it.
 pub fn page_data(_: &FlashMessage) -> String {
     String::new()
 }
 
-/// Empty: the HTML has them.
+/// Returns nothing: the HTML already has it.
 pub fn page_ids(_: &[FlashMessage]) -> String {
     String::new()
 }
 
-/// A message from JSON that the browser has parsed. Its own parser is free; serde's is 30 KB of WASM.
+/// Returns a message from JSON that the browser has parsed. serde's parser would add 30 KB of WASM.
 fn message_of(json: &JsValue) -> Option<FlashMessage> {
     let field = |name: &str| Reflect::get(json, &name.into()).ok();
     let text = |name: &str| field(name)?.as_string();
     let flag = |name: &str| field(name).is_some_and(|value| value.is_truthy());
     let mut message = FlashMessage::new(text("level")?.parse().ok()?, text("text")?);
-    // Below 2^53, as any number of messages.
+    // An id is below 2^53, so `f64` is exact.
     message.id = field("id")?.as_f64()? as i64;
     message.scope = text("scope")
         .and_then(|scope| scope.parse().ok())
@@ -72,14 +72,14 @@ fn message_of(json: &JsValue) -> Option<FlashMessage> {
 pub fn attach(messages: FlashMessages) {
     LIST.set(Some(messages));
     notes::note_page(&messages.get_untracked());
-    // After hydration, which must find what the server rendered.
+    // Hydration must find what the server has rendered, so the list changes after it.
     request_animation_frame(move || {
         if LIST.get().is_none() {
             return;
         }
         messages.retain(|message| message.sticky || notes::is_new(message));
         notes::remember(&messages.get_untracked());
-        // A page from the back/forward cache comes back as it was left.
+        // The back/forward cache restores a page with the messages that it had.
         let handle = window_event_listener_untyped("pageshow", move |event| {
             if event.unchecked_into::<PageTransitionEvent>().persisted() {
                 messages.retain(|message| message.sticky);
@@ -93,20 +93,21 @@ pub fn detach() {
     LIST.set(None);
 }
 
-/// The app's router follows redirects of server functions in place.
-pub fn navigates_in_place() {
+/// Says that the app's router follows redirects of server functions, without a page load.
+pub fn set_navigates_in_place() {
     IN_PLACE.set(true);
 }
 
 pub fn dismiss(id: i64) {
     let init = request(&[("content-type", "application/x-www-form-urlencoded")]);
     init.set_method("POST");
-    // It outlives the page; web-sys has no setter for it yet.
+    // The request continues if the browser leaves the page. web-sys has no setter for it yet.
     _ = Reflect::set(&init, &"keepalive".into(), &true.into());
     init.set_body(&JsValue::from_str(&format!("id={id}")));
     _ = window().fetch_with_str_and_init(DismissFlash::PATH, &init);
 }
 
+/// Returns the options of a request with these headers.
 pub fn request(headers: &[(&str, &str)]) -> RequestInit {
     let init = RequestInit::new();
     if let Ok(all) = Headers::new() {
@@ -118,17 +119,16 @@ pub fn request(headers: &[(&str, &str)]) -> RequestInit {
     init
 }
 
-/// Returns the response, None when it gets lost.
+/// Returns the response, or `None` if it gets lost.
 pub async fn fetch(path: &str, init: &RequestInit) -> Option<Response> {
     let response = JsFuture::from(window().fetch_with_str_and_init(path, init)).await;
     Some(response.ok()?.unchecked_into::<Response>())
 }
 
-/// Returns what [`show_messages`] is to get with the response.
+/// Adds the header that asks for messages. Returns the cookies of the request, for [`show_messages`].
 pub fn ask_for_messages(request: &BrowserRequest) -> String {
-    // A page without a list leaves the messages to the next one.
+    // Without a list on this page, the next page shows the messages.
     if LIST.get().is_some() {
-        // In a fully hydrated app the router navigates in place; with islands the browser loads a page.
         let page = if IN_PLACE.get() { "app" } else { "islands" };
         request.headers().set(CALL_HEADER, page);
     }
@@ -138,11 +138,11 @@ pub fn ask_for_messages(request: &BrowserRequest) -> String {
 pub fn show_messages(response: &BrowserResponse, cookies: &str) {
     let headers = response.generate_headers();
     let header = |name: &str| Some(headers.get(name)?.to_str().ok()?.to_owned());
-    show_from(&header, cookies);
+    show_response(&header, cookies);
 }
 
-/// Shows what a response brings; its request brought these `cookies`.
-pub fn show_from(header: &dyn Fn(&str) -> Option<String>, cookies: &str) {
+/// Shows the messages of a response. `cookies` are those that its request has sent.
+pub fn show_response(header: &dyn Fn(&str) -> Option<String>, cookies: &str) {
     if header(NOTED_HEADER).is_some() {
         notes::forget(cookies);
     }
@@ -157,7 +157,7 @@ pub fn show_from(header: &dyn Fn(&str) -> Option<String>, cookies: &str) {
     }
 }
 
-/// Shows messages and notes it for the server.
+/// Shows messages, and notes them for the server.
 fn show(json: &str, with_redirect: bool) {
     let Some(list) = LIST.get() else {
         return;
@@ -170,10 +170,10 @@ fn show(json: &str, with_redirect: bool) {
     notes::note_arrived(&messages);
     messages.retain(|message| message.sticky || notes::is_new(message));
     notes::remember(&messages);
-    list.arrive(messages, with_redirect);
+    list.add(messages, with_redirect);
 }
 
-/// What did not fit into the header.
+/// Fetches and shows the messages that did not fit into the header.
 async fn fetch_the_rest() -> Option<()> {
     let path = window().location().pathname().ok()?;
     let response = fetch(&path, &request(&[(CALL_HEADER, "take")])).await?;
