@@ -9,14 +9,17 @@ use leptos_router::{
 };
 
 use crate::{
-    components::{FlashGroup, Hydration, SiteHeader, has_islands},
+    components::FlashGroup,
     error::AppError,
-    pages::{ErrorPage, HomePage, MessagesPage, NotFoundPage, RacePage, SessionPage},
-    site_files::SiteFiles,
+    hydration::{Hydration, has_islands},
+    pages::{ErrorPage, HomePage, MessagesPage, NotFoundPage, RacePage, SessionPage, SiteHeader},
+    state::AppState,
+    web::files::SiteFiles,
 };
 
-pub fn shell(options: LeptosOptions) -> impl IntoView {
-    let files = SiteFiles::of(&options);
+pub fn shell(state: AppState) -> impl IntoView {
+    let options = state.config.leptos.clone();
+    let SiteFiles { css, js, wasm } = state.site_files.clone();
     view! {
         <!DOCTYPE html>
         <html lang="en">
@@ -26,8 +29,8 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 <meta name="color-scheme" content="light dark" />
                 <link rel="icon" href="/favicon.svg" type="image/svg+xml" />
                 <AutoReload options />
-                <link id="leptos" rel="stylesheet" href=files.css.as_str() />
-                <Hydration files />
+                <link id="leptos" rel="stylesheet" href=css />
+                <Hydration js wasm />
                 <MetaTags />
             </head>
             <body>

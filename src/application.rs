@@ -1,32 +1,21 @@
 //! race-bib, put together once: for the server, the tests and the fuzzer.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::time::Duration;
 
 use axum::Router;
 use leptos_flash::{FlashError, FlashLayer, FlashStore, PostgresSessionStore};
 use sqlx::PgPool;
 
 use crate::{
-    components::MOST_MESSAGES,
-    config::Config,
-    pages::messages::server::MAX_MESSAGE,
-    protection::PostLimit,
-    router::{AppState, protected, routes},
-    session::flash_layer,
+    components::MAX_MESSAGES, config::Config, pages::messages::MAX_MESSAGE, router::router,
+    state::AppState, web::session::flash_layer,
 };
 
 /// Everything that a config and a database make.
 pub struct Application {
     pub router: Router,
     pub flash: FlashLayer,
-    pub post_limit: PostLimit,
-    pub readiness: Readiness,
+    pub state: AppState,
     messages: FlashStore,
 }
 
@@ -39,20 +28,16 @@ impl Application {
     pub fn build_with(config: Config, pool: PgPool, more: Router<AppState>) -> Self {
         let sessions = PostgresSessionStore::new(pool).with_idle_expiry(config.idle);
         let messages = FlashStore::new(sessions.clone())
-            .with_max_waiting(MOST_MESSAGES)
+            .with_max_waiting(MAX_MESSAGES)
             .with_max_bytes(MAX_MESSAGE)
             // A request must not outlive the lease of its messages.
             .with_lease(config.request_timeout + Duration::from_secs(5));
         let flash = flash_layer(&config, messages.clone());
-        let readiness = Readiness::default();
-        let post_limit = PostLimit::new(&config);
-        let state = AppState::new(config, sessions, readiness.clone());
-        let routes = routes(&state, flash.clone()).merge(more);
+        let state = AppState::new(config, sessions);
         Self {
-            router: protected(routes, state, post_limit.clone()),
+            router: router(state.clone(), flash.clone(), more),
             flash,
-            post_limit,
-            readiness,
+            state,
             messages,
         }
     }
@@ -63,17 +48,7 @@ impl Application {
     /// The database can't be reached, or the app may not create what is missing.
     pub async fn migrate(&self) -> Result<(), FlashError> {
         self.messages.migrate().await?;
-        self.readiness.0.store(true, Ordering::Relaxed);
+        self.state.tables_exist();
         Ok(())
-    }
-}
-
-/// Whether the tables are there.
-#[derive(Clone, Default)]
-pub struct Readiness(Arc<AtomicBool>);
-
-impl Readiness {
-    pub fn is_ready(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
     }
 }

@@ -1,35 +1,50 @@
 //! race-bib: a Leptos app whose server functions write flash messages into a session in PostgreSQL.
+//!
+//! The modules stand in reading order: each imports only from those above it. The browser runs `error`
+//! and `components`; the rest is the server's alone.
 
-pub mod app;
-pub mod components;
 pub mod error;
-pub mod forms;
-pub mod pages;
+
+#[cfg(feature = "ssr")]
 pub mod race;
-mod site_files;
+
+#[cfg(feature = "ssr")]
+pub mod config;
+
+#[cfg(feature = "ssr")]
+mod observe;
+
+#[cfg(feature = "ssr")]
+mod web;
+
+#[cfg(feature = "ssr")]
+pub mod state;
+
+pub mod components;
+
+#[cfg(feature = "ssr")]
+pub mod pages;
+
+#[cfg(feature = "ssr")]
+mod hydration;
+
+#[cfg(feature = "ssr")]
+mod app;
+
+#[cfg(feature = "ssr")]
+mod rejections;
+
+#[cfg(feature = "ssr")]
+mod router;
 
 #[cfg(feature = "ssr")]
 pub mod application;
-#[cfg(feature = "ssr")]
-pub mod commands;
-#[cfg(feature = "ssr")]
-pub mod config;
-#[cfg(feature = "ssr")]
-mod metrics;
-#[cfg(feature = "ssr")]
-mod page_cache;
-#[cfg(feature = "ssr")]
-pub mod protection;
-#[cfg(feature = "ssr")]
-mod refusals;
-#[cfg(feature = "ssr")]
-pub mod router;
+
 #[cfg(feature = "ssr")]
 mod server;
+
 #[cfg(feature = "ssr")]
-pub mod session;
-#[cfg(feature = "ssr")]
-mod trace;
+pub mod commands;
 
 /// Brings the islands to life, in the browser: `front` calls it.
 #[cfg(feature = "hydrate")]

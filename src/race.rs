@@ -2,8 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::forms;
-
 /// Where officials stand, in their order. The last is the finish.
 pub const CHECKPOINTS: [&str; 4] = ["The bridge", "The hill", "The forest", "The finish"];
 
@@ -58,7 +56,7 @@ impl Race {
 
 /// Whether it can be printed on a bib.
 pub fn is_name(name: &str) -> bool {
-    !name.is_empty() && forms::length(name) <= MAX_NAME && !name.contains(char::is_control)
+    !name.is_empty() && name.encode_utf16().count() <= MAX_NAME && !name.contains(char::is_control)
 }
 
 /// Minutes, seconds, tenths: `3:07.4`.

@@ -11,20 +11,13 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
 };
-use tracing_subscriber::{
-    EnvFilter, Layer,
-    filter::{LevelFilter, Targets},
-    layer::SubscriberExt,
-    util::SubscriberInitExt,
-};
 
 use crate::{
-    application::Application, config::Config, metrics, protection::PostLimit,
-    site_files::SiteFiles, trace::StatementLayer,
+    application::Application,
+    config::Config,
+    observe::{serve_metrics, start_log},
+    web::{files::SiteFiles, limits::PostLimit},
 };
-
-/// PostgreSQL's notices say at each start that the tables are there.
-const DEFAULT_LOG: &str = "info,sqlx::postgres::notice=warn";
 
 /// How long requests that are under way have when the server stops. Orchestrators kill after 10
 /// seconds or more.
@@ -53,7 +46,7 @@ pub async fn run() -> Result<()> {
     })?;
     let pool = pool(&config);
     if let Some(address) = config.metrics {
-        metrics::serve(address, pool.clone()).await?;
+        serve_metrics(address, pool.clone()).await?;
     }
     let app = Application::build(config.clone(), pool);
     let prepare = async {
@@ -64,7 +57,7 @@ pub async fn run() -> Result<()> {
     tokio::select! {
         served = app.flash.run(serve(listener, app.router.clone())) => served,
         never = prepare => never,
-        never = forget_quiet_clients(&app.post_limit) => match never {},
+        never = forget_quiet_clients(&app.state.post_limit) => match never {},
     }
 }
 
@@ -141,22 +134,4 @@ async fn stop_signal() {
         },
         _ => std::future::pending().await,
     }
-}
-
-fn start_log(config: &Config) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| DEFAULT_LOG.into());
-    let lines = tracing_subscriber::fmt::layer();
-    let lines = match config.json_log {
-        true => lines.json().flatten_event(true).boxed(),
-        false => lines.boxed(),
-    };
-    let with_texts = !config.is_production();
-    // All spans, not the request's alone: a statement finds its request through those between.
-    let statements = Targets::new()
-        .with_default(LevelFilter::INFO)
-        .with_target("sqlx::query", LevelFilter::DEBUG);
-    tracing_subscriber::registry()
-        .with(lines.with_filter(filter))
-        .with(StatementLayer { with_texts }.with_filter(statements))
-        .init();
 }

@@ -4,10 +4,11 @@ use std::{collections::BTreeMap, fs, net::TcpListener, process::Command, time::D
 
 use anyhow::{Context, Result, bail};
 use sqlx::{Connection, Executor, PgConnection};
+use url::Url;
+use xshell::cmd;
 use xtask::{
-    command::{Group, run},
-    site,
-    tools::{cargo, root, tool},
+    command::{Group, command, root, run, shell},
+    commands::build,
 };
 
 use crate::load::{Scenario, Site, Visit, Visitors};
@@ -26,30 +27,31 @@ pub struct Contender {
 const PROFILE: &str = "target/bench-profile.json";
 
 pub fn build() -> Result<()> {
-    site::build_release()?;
+    build::build()?;
+    let sh = shell()?;
     let bins = ["--bin", "floor", "--bin", "axum-messages"];
-    run(cargo()
-        .args(["build", "--release", "--locked", "--package", "bench"])
-        .args(bins))?;
-    run(tool("npm")
-        .args(["ci", "--no-audit", "--no-fund"])
-        .current_dir(root().join("bench/node")))?;
-    let django = root().join("bench/django");
-    if !django.join(".venv").exists() {
-        run(tool("python3")
-            .args(["-m", "venv", ".venv"])
-            .current_dir(&django))?;
+    run(cmd!(
+        sh,
+        "cargo build --release --locked --package bench {bins...}"
+    ))?;
+    let node = sh.push_dir("bench/node");
+    run(cmd!(sh, "npm ci --no-audit --no-fund"))?;
+    drop(node);
+    sh.change_dir("bench/django");
+    if !sh.path_exists(".venv") {
+        run(cmd!(sh, "python3 -m venv .venv"))?;
     }
-    let pip = [
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--requirement",
-        "requirements.txt",
-    ];
-    run(Command::new(django.join(".venv/bin/pip"))
-        .args(pip)
-        .current_dir(&django))
+    run(cmd!(
+        sh,
+        ".venv/bin/pip install --quiet --disable-pip-version-check --requirement requirements.txt"
+    ))
+}
+
+/// Returns the address of another database on a server.
+pub fn database_url(server: &str, name: &str) -> Result<String> {
+    let mut url = Url::parse(server)?;
+    url.set_path(name);
+    Ok(url.into())
 }
 
 impl Contender {
@@ -59,10 +61,9 @@ impl Contender {
         let race_bib = Self::race_bib(server, "bench_race_bib").await?;
         let floor = release("floor");
         let axum_messages = release("axum-messages");
-        let mut node = tool("node");
-        node.arg("server.js")
-            .current_dir(root().join("bench/node"))
-            .env("NODE_ENV", "production");
+        let sh = shell()?;
+        sh.change_dir("bench/node");
+        let node = command(cmd!(sh, "node server.js").env("NODE_ENV", "production"));
         let django = root().join("bench/django");
         let mut gunicorn = Command::new(django.join(".venv/bin/gunicorn"));
         gunicorn.current_dir(&django);
@@ -115,7 +116,7 @@ impl Contender {
                 .execute(format!("create database {database}").as_str())
                 .await?;
         }
-        let database_url = server.replace("/postgres", &format!("/{database}"));
+        let database_url = database_url(server, database)?;
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         program
             .env("DATABASE_URL", &database_url)
@@ -127,9 +128,10 @@ impl Contender {
         }
         if name == "Django" {
             let django = root().join("bench/django");
-            run(Command::new(django.join(".venv/bin/python"))
-                .args(["manage.py", "migrate", "--verbosity=0"])
-                .current_dir(&django)
+            let python = django.join(".venv/bin/python");
+            let sh = shell()?;
+            sh.change_dir(&django);
+            run(cmd!(sh, "{python} manage.py migrate --verbosity=0")
                 .env("DATABASE_URL", &database_url)
                 .env("SESSION_SECRET", "only-for-benchmarks-".repeat(5)))?;
         }
@@ -237,5 +239,7 @@ impl Contender {
 }
 
 fn release(name: &str) -> Command {
-    tool(&format!("{}/target/release/{name}", root().display()))
+    let mut command = Command::new(root().join("target/release").join(name));
+    command.current_dir(root());
+    command
 }

@@ -6,7 +6,7 @@ use sqlx::{Connection, Executor, PgConnection};
 use xtask::command::stopped;
 
 use crate::{
-    contender::Contender,
+    contender::{Contender, database_url},
     load::{SCENARIOS, Visit},
     measure::{self, Measured},
 };
@@ -19,7 +19,7 @@ const ROUNDS: usize = 5;
 pub async fn measure(server: &str) -> Result<Measured> {
     let small = Contender::race_bib(server, "bench_small").await?;
     let large = Contender::race_bib(server, "bench_large").await?;
-    fill(&server.replace("/postgres", "/bench_large")).await?;
+    fill(&database_url(server, "bench_large")?).await?;
     let mut measured = Measured::default();
     for round in 1..=ROUNDS {
         for (name, contender) in [(SMALL, &small), (LARGE, &large)] {

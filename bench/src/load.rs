@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
+use hdrhistogram::Histogram;
 use http_body_util::{BodyExt, Full};
 use hyper::{
     Method, Request, Response, StatusCode,
@@ -55,13 +56,24 @@ pub const SCENARIOS: [Scenario; 4] = [
 ];
 
 /// What was seen of all visitors.
-#[derive(Default)]
 pub struct Seen {
-    pub latencies: Vec<Duration>,
+    /// In nanoseconds, exact to three digits.
+    pub latencies: Histogram<u64>,
     pub requests: u64,
     pub bytes: u64,
     /// Messages that were not on the page that followed.
     pub wrong: u64,
+}
+
+impl Seen {
+    fn nothing() -> Result<Self> {
+        Ok(Self {
+            latencies: Histogram::new(3)?,
+            requests: 0,
+            bytes: 0,
+            wrong: 0,
+        })
+    }
 }
 
 /// A server, as visitors see it.
@@ -107,22 +119,21 @@ impl Visitors {
         let visit = self.1;
         let mut visiting = JoinSet::new();
         for mut visitor in self.0.drain(..) {
-            visitor.seen = Seen::default();
+            visitor.seen = Seen::nothing()?;
             visiting.spawn(async move {
                 visitor.visit_for(visit, time).await?;
                 anyhow::Ok(visitor)
             });
         }
-        let mut all = Seen::default();
+        let mut all = Seen::nothing()?;
         while let Some(visitor) = visiting.join_next().await {
             let visitor = visitor??;
-            all.latencies.extend(&visitor.seen.latencies);
+            all.latencies.add(&visitor.seen.latencies)?;
             all.requests += visitor.seen.requests;
             all.bytes += visitor.seen.bytes;
             all.wrong += visitor.seen.wrong;
             self.0.push(visitor);
         }
-        all.latencies.sort();
         Ok(all)
     }
 }
@@ -151,7 +162,7 @@ impl Visitor {
             cookie: None,
             number,
             messages: 0,
-            seen: Seen::default(),
+            seen: Seen::nothing()?,
         })
     }
 
@@ -171,7 +182,8 @@ impl Visitor {
                     self.send(Method::GET, "/", "").await?;
                 }
             }
-            self.seen.latencies.push(start.elapsed());
+            let nanos = start.elapsed().as_nanos();
+            self.seen.latencies.record(u64::try_from(nanos)?)?;
         }
         Ok(())
     }

@@ -4,13 +4,19 @@ mod contender;
 mod growth;
 mod load;
 mod measure;
+#[cfg_attr(not(target_os = "linux"), path = "no_processes.rs")]
+mod processes;
 mod profile;
 mod report;
 
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use xtask::{command, postgres::Postgres, steps::step, tools::root};
+use xtask::{
+    command::{self, root},
+    postgres::Postgres,
+    steps::step,
+};
 
 use crate::{contender::Contender, measure::Measured};
 

@@ -1,12 +1,13 @@
 //! One turn of a contender in a scenario, in figures.
 
-use std::{collections::BTreeMap, fmt, fs, time::Duration};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use anyhow::Result;
 
 use crate::{
     contender::Contender,
     load::{Scenario, Visitors},
+    processes::{cpu_of_group, memory_of_group},
 };
 
 const WARM_UP: Duration = Duration::from_millis(700);
@@ -68,19 +69,13 @@ pub async fn turn(contender: &Contender, scenario: Scenario) -> Result<Figures> 
     let cpu = cpu_of_group(contender.group).all() - cpu;
     let statements = contender.statements().await? - statements;
     let requests = seen.requests as f64;
-    let percentile = |part: f64| {
-        let index = ((seen.latencies.len() as f64 * part) as usize)
-            .min(seen.latencies.len().saturating_sub(1));
-        seen.latencies
-            .get(index)
-            .map_or(0.0, |time| time.as_secs_f64() * 1000.0)
-    };
+    let percentile = |part| seen.latencies.value_at_quantile(part) as f64 / 1e6;
     Ok(Figures {
         visits: seen.latencies.len() as f64 / TIME.as_secs_f64(),
         p50: percentile(0.5),
         p99: percentile(0.99),
         cpu: cpu / requests,
-        memory: peak_memory(contender.group),
+        memory: memory_of_group(contender.group),
         statements: statements as f64 / requests,
         bytes: seen.bytes as f64 / requests,
         wrong: seen.wrong as f64,
@@ -104,7 +99,7 @@ impl fmt::Display for Figures {
     }
 }
 
-/// Time of processes, in milliseconds; a tick is 10.
+/// The time of processes, in milliseconds.
 #[derive(Clone, Copy, Default)]
 pub struct Cpu {
     pub user: f64,
@@ -115,73 +110,4 @@ impl Cpu {
     fn all(self) -> f64 {
         self.user + self.kernel
     }
-}
-
-/// A server and its workers.
-pub fn cpu_of_group(group: u32) -> Cpu {
-    sum(processes(|stat| stat.group == group))
-}
-
-pub fn cpu_of_children(parent: u32) -> Cpu {
-    sum(processes(|stat| stat.parent == parent))
-}
-
-pub fn cpu_of_process(id: u32) -> Cpu {
-    sum(processes(|stat| stat.id == id))
-}
-
-fn sum(processes: Vec<Stat>) -> Cpu {
-    processes.iter().fold(Cpu::default(), |sum, stat| Cpu {
-        user: sum.user + stat.cpu.user,
-        kernel: sum.kernel + stat.cpu.kernel,
-    })
-}
-
-/// What /proc says of a process.
-struct Stat {
-    id: u32,
-    parent: u32,
-    group: u32,
-    cpu: Cpu,
-}
-
-impl Stat {
-    /// The fields of `/proc/<id>/stat`, see proc(5).
-    fn read(text: &str) -> Option<Self> {
-        let id = text.split(' ').next()?.parse().ok()?;
-        // After the name, which is in brackets and may hold spaces: state, parent, group.
-        let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
-        let number = |index: usize| fields.get(index)?.parse::<u32>().ok();
-        Some(Self {
-            id,
-            parent: number(1)?,
-            group: number(2)?,
-            cpu: Cpu {
-                user: f64::from(number(11)?) * 10.0,
-                kernel: f64::from(number(12)?) * 10.0,
-            },
-        })
-    }
-}
-
-fn processes(which: impl Fn(&Stat) -> bool) -> Vec<Stat> {
-    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-    processes
-        .filter_map(|process| Stat::read(&fs::read_to_string(process.path().join("stat")).ok()?))
-        .filter(which)
-        .collect()
-}
-
-/// What counts for the machine: shared pages are shared out (Pss).
-fn peak_memory(group: u32) -> f64 {
-    let kib = |process: &Stat| {
-        let rollup = fs::read_to_string(format!("/proc/{}/smaps_rollup", process.id)).ok()?;
-        let line = rollup.lines().find(|line| line.starts_with("Pss:"))?;
-        line.split_whitespace().nth(1)?.parse::<f64>().ok()
-    };
-    processes(|stat| stat.group == group)
-        .iter()
-        .filter_map(kib)
-        .sum::<f64>()
-        / 1024.0
 }

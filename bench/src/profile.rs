@@ -13,12 +13,13 @@ use inferno::{
     flamegraph,
 };
 use sqlx::{FromRow, PgConnection};
-use xtask::{command::exists, tools::root};
+use xtask::command::{exists, root};
 
 use crate::{
     contender::Contender,
     load::{Scenario, Visitors},
-    measure::{Cpu, cpu_of_children, cpu_of_group, cpu_of_process},
+    measure::Cpu,
+    processes::{cpu_of_children, cpu_of_group, cpu_of_process},
 };
 
 const TIME: Duration = Duration::from_secs(4);

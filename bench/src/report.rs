@@ -1,9 +1,10 @@
 //! bench/RESULTS.md: a table for each scenario, the targets, the machine; and a plot.
 
-use std::{fmt::Write as _, fs, process::Command};
+use std::{fmt::Write as _, fs};
 
 use anyhow::Result;
-use xtask::{command::output, tools::root};
+use xshell::{Shell, cmd};
+use xtask::command::{read, root, shell};
 
 use crate::{
     ROUNDS,
@@ -47,6 +48,7 @@ pub fn write(measured: &Measured, growth: &Measured, profiles: &str) -> Result<(
 }
 
 fn text(measured: &Measured, growth: &Measured) -> Result<String> {
+    let sh = shell()?;
     let mut text = format!(
         "# Results\n\n`cargo xtask bench`, {}: {ROUNDS} rounds, each contender in turn in each scenario for 3 seconds \
          after a warm-up; medians, with the least and the most in brackets. Load, servers and PostgreSQL share \
@@ -56,13 +58,8 @@ fn text(measured: &Measured, growth: &Measured) -> Result<String> {
          shares statements between requests that come at the same time. Node is one process, \
          as its lesson starts it; Django has two, axum-messages and race-bib a thread for each core.\n\n\
          ![Visits in a second](visits.svg)\n",
-        output(
-            Command::new("git")
-                .args(["log", "-1", "--format=commit %h"])
-                .current_dir(root())
-        )
-        .unwrap_or_default(),
-        machine(),
+        read(cmd!(sh, "git log -1 '--format=commit %h'")).unwrap_or_default(),
+        machine(&sh),
     );
     for scenario in SCENARIOS {
         write!(
@@ -120,9 +117,9 @@ fn text(measured: &Measured, growth: &Measured) -> Result<String> {
     Ok(text)
 }
 
-fn machine() -> String {
-    let first = |program: &str, arguments: &[&str]| {
-        let said = output(Command::new(program).args(arguments)).unwrap_or_default();
+fn machine(sh: &Shell) -> String {
+    let version = |program: &str| {
+        let said = read(cmd!(sh, "{program} --version")).unwrap_or_default();
         said.lines().next().unwrap_or_default().to_owned()
     };
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
@@ -133,10 +130,10 @@ fn machine() -> String {
     format!(
         "{cores} cores, {} · {} · Node {} · {} · {}\n",
         model.map_or("unknown", |(_, model)| model),
-        first("rustc", &["--version"]),
-        first("node", &["--version"]),
-        first("python3", &["--version"]),
-        first("psql", &["--version"]),
+        version("rustc"),
+        version("node"),
+        version("python3"),
+        version("psql"),
     )
 }
 

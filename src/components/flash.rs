@@ -186,7 +186,7 @@ impl FocusKeeper {
     /// Listens for F6, in the browser. Returns whether the messages are alive there.
     fn listen(self) -> bool {
         let section = self.section.get_untracked();
-        // A copy is in its place when hydration failed, see hydration.rs.
+        // A copy is in its place when hydration failed, see start.js.
         let Some(section) = section.filter(|section| section.is_connected()) else {
             return false;
         };
@@ -271,7 +271,7 @@ fn focused_message() -> Option<i64> {
 }
 
 /// The most that wait in a session: somebody may try that many pushes before they look.
-pub const MOST_MESSAGES: u32 = 500;
+pub const MAX_MESSAGES: u32 = 500;
 
 /// Without JavaScript: the page comes back without the dismissed message and with the others.
 #[server(name = DismissMessages, prefix = "/api", endpoint = "dismiss_messages")]
@@ -284,13 +284,15 @@ pub async fn dismiss_messages(
 ) -> Result<(), AppError> {
     use leptos_flash::flash;
 
+    use crate::web::forms::redirect_back;
+
     let ids = |list: &str| {
         let ids = list.split(',').filter(|id| !id.is_empty()).map(str::parse);
         let ids: Vec<i64> = ids.collect::<Result<_, _>>().map_err(|_| {
             AppError::Form("the ids of the messages are not as the page sent them".to_owned())
         })?;
-        if ids.len() > MOST_MESSAGES as usize {
-            let error = format!("a page shows {MOST_MESSAGES} messages at most");
+        if ids.len() > MAX_MESSAGES as usize {
+            let error = format!("a page shows {MAX_MESSAGES} messages at most");
             return Err(AppError::Form(error));
         }
         Ok(ids)
@@ -302,6 +304,6 @@ pub async fn dismiss_messages(
         ids(&dismiss)?
     };
     (flash()?.dismiss_from_page(&dismissed, &shown)).await?;
-    crate::router::redirect_back("#flashes");
+    redirect_back("#flashes");
     Ok(())
 }

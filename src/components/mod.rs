@@ -1,13 +1,8 @@
-//! One file a component.
+//! All that the browser runs: the islands, and the server functions that they call. A page without an
+//! island brings none of it.
 
+mod fetch_button;
 mod flash;
-mod form;
-mod hydration;
-mod page_head;
-mod site_header;
 
-pub use flash::{FlashGroup, MOST_MESSAGES};
-pub use form::{ErrorSummary, FieldError};
-pub use hydration::{Hydration, has_islands};
-pub use page_head::PageHead;
-pub use site_header::{SiteHeader, page_path};
+pub use fetch_button::{FetchButton, PushByFetch};
+pub use flash::{FlashGroup, MAX_MESSAGES};

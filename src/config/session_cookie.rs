@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_whose_name_no_browser_takes_is_refused() {
+    fn a_cookie_whose_name_no_browser_takes_is_rejected() {
         let long = "x".repeat(65);
         for name in [
             "a;b",

@@ -1,10 +1,7 @@
 use leptos::prelude::*;
 
-use crate::{
-    components::{PageHead, page_path},
-    error::AppError,
-    forms::FormTarget,
-};
+use super::{forms::form_at, parts::PageHead, site_header::page_path};
+use crate::error::AppError;
 
 /// What went wrong, in a sentence, and the way back.
 #[component]
@@ -14,7 +11,7 @@ pub fn ErrorPage(error: AppError) -> impl IntoView {
         400..500 => "That didn't work",
         _ => "We stumbled",
     };
-    let form = page_path().and_then(|path| FormTarget::at(&path));
+    let form = page_path().and_then(|path| form_at(&path));
     let (back, words) = match form {
         Some(form) => (form.page, "Back to the form"),
         None => ("/", "Back to the start"),
@@ -35,11 +32,4 @@ pub fn ErrorPage(error: AppError) -> impl IntoView {
 #[component]
 pub fn NotFoundPage() -> impl IntoView {
     view! { <ErrorPage error=AppError::NotFound /> }
-}
-
-/// A part of a page that could not be had, with the status of the failure.
-#[component]
-pub fn Failed(error: AppError) -> impl IntoView {
-    error.set_status();
-    view! { <p class="lead">{error.to_string()}</p> }
 }

@@ -1,6 +1,6 @@
 use leptos::prelude::*;
 
-use crate::components::PageHead;
+use super::parts::PageHead;
 
 /// `/`: what this is, in a few lines.
 #[component]

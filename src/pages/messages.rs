@@ -1,14 +1,23 @@
+use axum::{extract::Path, response::Redirect};
 use leptos::{prelude::*, server_fn::ServerFn};
-use leptos_flash::{Level, send_form};
+use leptos_flash::{
+    Flash, FlashError, FlashMessage, InvalidLevel, Level, flash, redirect, redirect_with,
+};
+use tower_sessions::Session;
 
+use super::parts::{ErrorSummary, FieldError, PageHead};
 use crate::{
-    components::{ErrorSummary, FieldError, PageHead},
+    components::FetchButton,
     error::AppError,
-    forms::FormState,
+    web::forms::{FormState, length, with_line_feeds},
 };
 
 /// The longest text of a message, in UTF-16 code units, as `maxlength` counts it.
 pub const MAX_TEXT: usize = 2000;
+
+/// The most bytes of a message, for the store of the messages: any text that the form allows has
+/// fewer, 3 for each UTF-16 code unit, and there is room for a link.
+pub const MAX_MESSAGE: usize = 3 * MAX_TEXT + 1024;
 
 /// `/messages`: the desk, where every kind of message can be tried.
 #[component]
@@ -146,17 +155,7 @@ pub fn MessagesPage() -> impl IntoView {
     }
 }
 
-/// Sends its form without loading a page; without JavaScript the same form loads one.
-#[island]
-fn FetchButton() -> impl IntoView {
-    view! {
-        <form method="post" action=PushByFetch::PATH on:submit=send_form>
-            <button class="button button-quiet">"Without a page load"</button>
-        </form>
-    }
-}
-
-/// Pushes a message for the next page and goes there.
+/// Pushes a message for the next page and goes there. A fault of the text is told beside its field.
 #[server(name = PushMessage, prefix = "/api", endpoint = "push_message")]
 pub async fn push_message(
     level: String,
@@ -168,8 +167,6 @@ pub async fn push_message(
     #[server(default)] auto_dismiss: bool,
     #[server(default)] link: bool,
 ) -> Result<(), AppError> {
-    use leptos_flash::{FlashMessage, InvalidLevel};
-
     let (field, level) = if own_level.is_empty() {
         ("level", level)
     } else {
@@ -177,7 +174,7 @@ pub async fn push_message(
     };
     let invalid = |error: InvalidLevel| AppError::field(field, 422, error);
     let level = level.parse().map_err(invalid)?;
-    let mut message = FlashMessage::new(level, server::text_of_message(&text)?);
+    let mut message = FlashMessage::new(level, text_of_message(&text)?);
     if auto_dismiss {
         message = message.auto_dismiss();
     }
@@ -187,122 +184,79 @@ pub async fn push_message(
     if link {
         message = message.link("/race", "To the race");
     }
-    server::push_typed(message).await
+    let pushed = redirect_with("/messages", message).await;
+    pushed.map_err(|error| match error {
+        FlashError::EmptyText | FlashError::NulCharacter | FlashError::TooLong { .. } => {
+            AppError::field("text", error.status().as_u16(), error.public_text())
+        }
+        error => error.into(),
+    })
+}
+
+/// Returns a text that was typed, as it is stored.
+fn text_of_message(typed: &str) -> Result<String, AppError> {
+    let text = with_line_feeds(typed);
+    let length = length(&text);
+    if length > MAX_TEXT {
+        let reason =
+            format!("The text is too long: {length} characters where {MAX_TEXT} are allowed.");
+        return Err(AppError::field("text", 413, reason));
+    }
+    Ok(text)
 }
 
 #[server(name = PushFive, prefix = "/api", endpoint = "push_five")]
 pub async fn push_five() -> Result<(), AppError> {
-    server::push_five().await
+    let flash = flash()?;
+    let levels = [
+        Level::Info,
+        Level::Success,
+        Level::Warning,
+        Level::Error,
+        Level::Info,
+    ];
+    for (level, number) in levels.into_iter().zip(1..) {
+        let text = format!("Number {number} of five.");
+        flash.push(FlashMessage::new(level, text)).await?;
+    }
+    Ok(redirect("/messages")?)
 }
 
 #[server(name = PushOverRedirects, prefix = "/api", endpoint = "push_over_redirects")]
 pub async fn push_over_redirects() -> Result<(), AppError> {
-    let start = leptos_flash::FlashMessage::info("From the form post.");
-    server::redirect_with("/messages/hop/1", start).await
+    let start = FlashMessage::info("From the form post.");
+    Ok(redirect_with("/messages/hop/1", start).await?)
+}
+
+/// `/messages/hop/{hop}`: a redirect that adds a message, twice. It adds none
+/// - without a session: a link to it must not start one;
+/// - unless a page is loaded: a `HEAD` or a prefetch changes nothing.
+pub async fn hop(
+    Path(hop): Path<u8>,
+    session: Session,
+    flash: Flash,
+) -> Result<Redirect, AppError> {
+    let to = if hop == 1 {
+        "/messages/hop/2"
+    } else {
+        "/messages"
+    };
+    if session.id().is_none() || !flash.is_page_load() {
+        return Ok(Redirect::to(to));
+    }
+    let message = FlashMessage::info(format!("From redirect {hop}."));
+    Ok(flash.redirect(to, message).await?)
 }
 
 #[server(name = PushAndFail, prefix = "/api", endpoint = "push_and_fail")]
 pub async fn push_and_fail() -> Result<(), AppError> {
-    server::push_and_fail().await
-}
-
-#[server(name = PushByFetch, prefix = "/api", endpoint = "push_by_fetch")]
-pub async fn push_by_fetch() -> Result<(), AppError> {
-    server::push_by_fetch().await
-}
-
-#[cfg(feature = "ssr")]
-pub mod server {
-    use axum::{extract::Path, response::Redirect};
-    use leptos_flash::{Flash, FlashError, FlashMessage, Level, flash};
-    use tower_sessions::Session;
-
-    use super::{AppError, MAX_TEXT};
-    use crate::forms::{length, with_line_feeds};
-
-    /// The most bytes of a message, for the store of the messages: any text that the form allows has
-    /// fewer, 3 for each UTF-16 code unit, and there is room for a link.
-    pub const MAX_MESSAGE: usize = 3 * MAX_TEXT + 1024;
-
-    /// Returns a text that was typed, as it is stored.
-    pub fn text_of_message(typed: &str) -> Result<String, AppError> {
-        let text = with_line_feeds(typed);
-        let length = length(&text);
-        if length > MAX_TEXT {
-            let reason =
-                format!("The text is too long: {length} characters where {MAX_TEXT} are allowed.");
-            return Err(AppError::field("text", 413, reason));
-        }
-        Ok(text)
-    }
-
-    /// Pushes what was typed, and goes to its page. A fault of the text is told beside its field.
-    pub async fn push_typed(message: FlashMessage) -> Result<(), AppError> {
-        let pushed = leptos_flash::redirect_with("/messages", message).await;
-        pushed.map_err(|error| match error {
-            FlashError::EmptyText | FlashError::NulCharacter | FlashError::TooLong { .. } => {
-                AppError::field("text", error.status().as_u16(), error.public_text())
-            }
-            error => error.into(),
-        })
-    }
-
-    pub async fn redirect_with(path: &str, message: FlashMessage) -> Result<(), AppError> {
-        Ok(leptos_flash::redirect_with(path, message).await?)
-    }
-
-    pub async fn push_five() -> Result<(), AppError> {
-        let flash = flash()?;
-        let levels = [
-            Level::Info,
-            Level::Success,
-            Level::Warning,
-            Level::Error,
-            Level::Info,
-        ];
-        for (level, number) in levels.into_iter().zip(1..) {
-            flash
-                .push(FlashMessage::new(
-                    level,
-                    format!("Number {number} of five."),
-                ))
-                .await?;
-        }
-        Ok(leptos_flash::redirect("/messages")?)
-    }
-
-    /// `/messages/hop/{hop}`: a redirect that adds a message, twice. It adds none
-    /// - without a session: a link to it must not start one;
-    /// - unless a page is loaded: a `HEAD` or a prefetch changes nothing.
-    pub async fn hop(
-        Path(hop): Path<u8>,
-        session: Session,
-        flash: Flash,
-    ) -> Result<Redirect, AppError> {
-        let to = if hop == 1 {
-            "/messages/hop/2"
-        } else {
-            "/messages"
-        };
-        if session.id().is_none() || !flash.is_page_load() {
-            return Ok(Redirect::to(to));
-        }
-        let message = FlashMessage::info(format!("From redirect {hop}."));
-        Ok(flash.redirect(to, message).await?)
-    }
-
-    pub async fn push_and_fail() -> Result<(), AppError> {
-        flash()?
-            .error("The server function failed, as you asked it to.")
-            .await?;
-        Err(AppError::Message {
-            status: 422,
-            text: "The server function failed, as you asked it to. Its message waits for your next page.".to_owned(),
-        })
-    }
-
-    pub async fn push_by_fetch() -> Result<(), AppError> {
-        flash()?.success("Here without a page load.").await?;
-        Ok(())
-    }
+    flash()?
+        .error("The server function failed, as you asked it to.")
+        .await?;
+    Err(AppError::Message {
+        status: 422,
+        text:
+            "The server function failed, as you asked it to. Its message waits for your next page."
+                .to_owned(),
+    })
 }

@@ -1,18 +1,25 @@
 use leptos::{either::EitherOf4, prelude::*, server_fn::ServerFn};
+use leptos_flash::{FlashMessage, redirect_with};
+use time::OffsetDateTime;
 
+use super::parts::{ErrorSummary, Failed, FieldError, PageHead};
 use crate::{
-    components::{ErrorSummary, FieldError, PageHead},
     error::AppError,
-    forms::FormState,
-    pages::Failed,
-    race::{CHECKPOINTS, MAX_NAME, Race, clock},
+    race::{CHECKPOINTS, Call, MAX_NAME, Race, clock, is_name},
+    web::{
+        forms::FormState,
+        session::{session, visit},
+    },
 };
+
+/// The race's place in the session.
+const RACE: &str = "race";
 
 /// `/race`: pick up a bib, pass the checkpoints in their order, finish, leave.
 #[component]
 pub fn RacePage() -> impl IntoView {
     let form = FormState::current();
-    let race = if form.is_refused() {
+    let race = if form.is_rejected() {
         view! { <Start form=form.clone() /> }.into_any()
     } else {
         view! { <Suspense>{Suspend::new(async { show(current_race().await) })}</Suspense> }
@@ -162,134 +169,87 @@ fn Leave(label: &'static str) -> impl IntoView {
 }
 
 /// The race in the session. Nobody gets a session by asking.
-pub async fn current_race() -> Result<Option<Race>, AppError> {
-    server::current_race().await
+async fn current_race() -> Result<Option<Race>, AppError> {
+    Ok(session().await?.get(RACE).await?)
 }
 
 /// Begins a race, and with it a session.
 #[server(name = StartRace, prefix = "/api", endpoint = "start_race")]
 pub async fn start_race(name: String) -> Result<(), AppError> {
-    server::start(name).await
+    let name = name.trim().to_owned();
+    if !is_name(&name) {
+        let reason =
+            format!("A name has 1 to {MAX_NAME} characters, all of which can be printed on a bib.");
+        return Err(AppError::field("name", 422, reason));
+    }
+    let session = session().await?;
+    if session.get::<Race>(RACE).await?.is_some() {
+        return say(FlashMessage::info(
+            "You wear a bib already. Leave the race for a new one.",
+        ))
+        .await;
+    }
+    let now = now();
+    let race = Race {
+        bib: 1000 + u16::try_from(now.rem_euclid(9000)).unwrap_or_default(),
+        name,
+        started: now,
+        splits: Vec::new(),
+    };
+    session.insert(RACE, &race).await?;
+    // Before the message says so.
+    session.save().await?;
+    let text = format!("Bib {} is yours, {}. The race is on.", race.bib, race.name);
+    say(FlashMessage::success(text)).await
 }
 
 /// Passes a checkpoint: an index of `CHECKPOINTS`.
 #[server(name = PassCheckpoint, prefix = "/api", endpoint = "pass_checkpoint")]
 pub async fn pass_checkpoint(checkpoint: usize) -> Result<(), AppError> {
-    server::pass(checkpoint).await
+    // Somebody may press twice: of all requests at once one is noted.
+    let now = now();
+    let pass = |race: &mut Option<Race>| {
+        let race = race.as_mut()?;
+        let call = race.pass(checkpoint, now);
+        Some((call, race.is_finished()))
+    };
+    let Some((call, is_finished)) = visit().await?.update(RACE, pass).await? else {
+        return say(FlashMessage::warning("Pick up a bib first.")).await;
+    };
+    let name = CHECKPOINTS.get(checkpoint).copied().unwrap_or_default();
+    let message = match call {
+        Call::Noted(split) if is_finished => {
+            FlashMessage::success(format!("{} from start to finish.", clock(split)))
+                .title("You made it")
+        }
+        Call::Noted(split) => FlashMessage::success(format!("{name}: noted at {}.", clock(split))),
+        Call::Again => FlashMessage::info(format!("{name} was noted before. Your time stands.")),
+        Call::First(next) => {
+            let next = CHECKPOINTS[next].to_lowercase();
+            FlashMessage::warning(format!(
+                "Not so fast: {next} comes first. Nothing was noted."
+            ))
+        }
+        Call::Unknown => return Err(AppError::Form("there is no such checkpoint".to_owned())),
+    };
+    say(message).await
 }
 
 /// Ends the session and says goodbye.
 #[server(name = LeaveRace, prefix = "/api", endpoint = "leave_race")]
 pub async fn leave_race() -> Result<(), AppError> {
-    server::leave().await
+    session().await?.flush().await?;
+    say(FlashMessage::success(
+        "You handed in your bib. Until the next race!",
+    ))
+    .await
 }
 
-#[cfg(not(feature = "ssr"))]
-mod server {
-    use super::{AppError, Race};
-
-    /// The page is rendered by the server alone.
-    pub async fn current_race() -> Result<Option<Race>, AppError> {
-        Ok(None)
-    }
+async fn say(message: FlashMessage) -> Result<(), AppError> {
+    Ok(redirect_with("/race", message).await?)
 }
 
-#[cfg(feature = "ssr")]
-mod server {
-    use leptos_flash::{FlashMessage, redirect_with};
-    use time::OffsetDateTime;
-
-    use super::{AppError, CHECKPOINTS, MAX_NAME, Race, clock};
-    use crate::{
-        race::{Call, is_name},
-        session::{session, visit},
-    };
-
-    const RACE: &str = "race";
-    const PAGE: &str = "/race";
-
-    pub async fn current_race() -> Result<Option<Race>, AppError> {
-        Ok(session().await?.get(RACE).await?)
-    }
-
-    pub async fn start(name: String) -> Result<(), AppError> {
-        let name = name.trim().to_owned();
-        if !is_name(&name) {
-            let reason = format!(
-                "A name has 1 to {MAX_NAME} characters, all of which can be printed on a bib."
-            );
-            return Err(AppError::field("name", 422, reason));
-        }
-        let session = session().await?;
-        if session.get::<Race>(RACE).await?.is_some() {
-            return say(FlashMessage::info(
-                "You wear a bib already. Leave the race for a new one.",
-            ))
-            .await;
-        }
-        let now = now();
-        let race = Race {
-            bib: 1000 + u16::try_from(now.rem_euclid(9000)).unwrap_or_default(),
-            name,
-            started: now,
-            splits: Vec::new(),
-        };
-        session.insert(RACE, &race).await?;
-        // Before the message says so.
-        session.save().await?;
-        let text = format!("Bib {} is yours, {}. The race is on.", race.bib, race.name);
-        say(FlashMessage::success(text)).await
-    }
-
-    pub async fn pass(checkpoint: usize) -> Result<(), AppError> {
-        // Somebody may press twice: of all requests at once one is noted.
-        let now = now();
-        let pass = |race: &mut Option<Race>| {
-            let race = race.as_mut()?;
-            let call = race.pass(checkpoint, now);
-            Some((call, race.is_finished()))
-        };
-        let Some((call, is_finished)) = visit().await?.update(RACE, pass).await? else {
-            return say(FlashMessage::warning("Pick up a bib first.")).await;
-        };
-        let name = CHECKPOINTS.get(checkpoint).copied().unwrap_or_default();
-        let message = match call {
-            Call::Noted(split) if is_finished => {
-                FlashMessage::success(format!("{} from start to finish.", clock(split)))
-                    .title("You made it")
-            }
-            Call::Noted(split) => {
-                FlashMessage::success(format!("{name}: noted at {}.", clock(split)))
-            }
-            Call::Again => {
-                FlashMessage::info(format!("{name} was noted before. Your time stands."))
-            }
-            Call::First(next) => {
-                let next = CHECKPOINTS[next].to_lowercase();
-                FlashMessage::warning(format!(
-                    "Not so fast: {next} comes first. Nothing was noted."
-                ))
-            }
-            Call::Unknown => return Err(AppError::Form("there is no such checkpoint".to_owned())),
-        };
-        say(message).await
-    }
-
-    pub async fn leave() -> Result<(), AppError> {
-        session().await?.flush().await?;
-        say(FlashMessage::success(
-            "You handed in your bib. Until the next race!",
-        ))
-        .await
-    }
-
-    async fn say(message: FlashMessage) -> Result<(), AppError> {
-        Ok(redirect_with(PAGE, message).await?)
-    }
-
-    /// Milliseconds since 1970.
-    fn now() -> i64 {
-        i64::try_from(OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000)
-            .unwrap_or_default()
-    }
+/// Milliseconds since 1970.
+fn now() -> i64 {
+    i64::try_from(OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000).unwrap_or_default()
 }

@@ -1,29 +1,31 @@
-use leptos::{either::EitherOf3, prelude::*, server_fn::ServerFn};
+use std::time::Duration;
 
-use crate::{components::PageHead, error::AppError, pages::Failed};
+use leptos::{either::EitherOf3, prelude::*, server_fn::ServerFn};
+use leptos_flash::{FlashMessage, SessionInfo, redirect_with};
+use time::{OffsetDateTime, macros::format_description};
+use tower_sessions::SessionStore;
+
+use super::parts::{Failed, PageHead};
+use crate::{
+    error::AppError,
+    observe::{AnsweredRequest, Statement},
+    state::AppState,
+    web::session::{cookie_attributes, session},
+};
 
 /// What the server knows of a visitor.
-#[derive(Clone, Debug)]
-pub struct SessionNotes {
+struct SessionNotes {
     /// The session's id, shortened: all of it would be the key to the session.
-    pub bib: String,
-    pub since: String,
+    bib: String,
+    since: String,
     /// When it ends without another page, and when in any case.
-    pub idle_until: String,
-    pub ends: String,
-    pub cookie: Vec<String>,
+    idle_until: String,
+    ends: String,
+    cookie: Vec<String>,
     /// What is stored, by name and size in bytes.
-    pub keys: Vec<(String, usize)>,
+    keys: Vec<(String, usize)>,
     /// In development, the newest first.
-    pub requests: Vec<RequestNotes>,
-}
-
-/// A request of the session, with what it asked PostgreSQL.
-#[derive(Clone, Debug)]
-pub struct RequestNotes {
-    pub summary: String,
-    /// What it was, and its text.
-    pub statements: Vec<(String, String)>,
+    requests: Vec<AnsweredRequest>,
 }
 
 /// `/session`: what the server knows of you, and how to end it.
@@ -105,22 +107,35 @@ fn Notes(notes: SessionNotes) -> impl IntoView {
 }
 
 #[component]
-fn LastRequests(requests: Vec<RequestNotes>) -> impl IntoView {
-    let request = |request: RequestNotes| {
-        let statement = |(summary, sql)| {
-            view! {
-                <li>
-                    <details>
-                        <summary>{summary}</summary>
-                        <code>{sql}</code>
-                    </details>
-                </li>
-            }
-        };
-        let statements = request.statements.into_iter().map(statement).collect_view();
+fn LastRequests(requests: Vec<AnsweredRequest>) -> impl IntoView {
+    let milliseconds = |time: Duration| format!("{:.1} ms", time.as_secs_f64() * 1000.0);
+    let statement = move |statement: Statement| {
         view! {
             <li>
-                <h3>{request.summary}</h3>
+                <details>
+                    <summary>{statement.name}" · "{milliseconds(statement.time)}</summary>
+                    <code>{statement.sql}</code>
+                </details>
+            </li>
+        }
+    };
+    let request = move |request: AnsweredRequest| {
+        let AnsweredRequest {
+            method,
+            path,
+            status,
+            time,
+            statements,
+        } = request;
+        let summary = format!(
+            "{method} {path} · {} · {}",
+            status.as_u16(),
+            milliseconds(time)
+        );
+        let statements = statements.into_iter().map(statement).collect_view();
+        view! {
+            <li>
+                <h3>{summary}</h3>
                 <ol class="statements">{statements}</ol>
             </li>
         }
@@ -136,112 +151,58 @@ fn LastRequests(requests: Vec<RequestNotes>) -> impl IntoView {
 }
 
 async fn session_notes() -> Result<Option<SessionNotes>, AppError> {
-    server::session_notes().await
+    let Some(id) = session().await?.id() else {
+        return Ok(None);
+    };
+    let state: AppState = expect_context();
+    let Some(record) = state.session_store.load(&id).await? else {
+        return Ok(None);
+    };
+    let info = SessionInfo::from(&record);
+    let mut keys: Vec<_> = (record.data.iter())
+        .map(|(name, value)| (name.clone(), value.to_string().len()))
+        .collect();
+    keys.sort();
+    Ok(Some(SessionNotes {
+        bib: id.to_string().chars().take(6).collect(),
+        since: info.created.map(clock).unwrap_or_default(),
+        idle_until: clock(info.idle_until),
+        ends: info.ends.map(clock).unwrap_or_default(),
+        cookie: cookie_attributes(&state.config),
+        keys,
+        requests: state.request_log.of(id),
+    }))
+}
+
+fn clock(at: OffsetDateTime) -> String {
+    let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC");
+    at.format(format).unwrap_or_default()
 }
 
 /// A new id for the same session.
 #[server(name = RenewSession, prefix = "/api", endpoint = "renew_session")]
 pub async fn renew_session() -> Result<(), AppError> {
-    server::renew().await
+    let session = session().await?;
+    if session.id().is_none() {
+        return say(FlashMessage::info("There was no session to renew.")).await;
+    }
+    session.cycle_id().await?;
+    say(FlashMessage::success(
+        "A new number on your bib; the notes are the same.",
+    ))
+    .await
 }
 
 /// Deletes the session.
 #[server(name = EndSession, prefix = "/api", endpoint = "end_session")]
 pub async fn end_session() -> Result<(), AppError> {
-    server::end().await
+    session().await?.flush().await?;
+    say(FlashMessage::success(
+        "Your session has ended. This note began a new one.",
+    ))
+    .await
 }
 
-#[cfg(not(feature = "ssr"))]
-mod server {
-    use super::{AppError, SessionNotes};
-
-    /// The page is rendered by the server alone.
-    pub async fn session_notes() -> Result<Option<SessionNotes>, AppError> {
-        Ok(None)
-    }
-}
-
-#[cfg(feature = "ssr")]
-mod server {
-    use leptos::prelude::expect_context;
-    use leptos_flash::{FlashMessage, SessionInfo, redirect_with};
-    use time::{OffsetDateTime, macros::format_description};
-    use tower_sessions::SessionStore;
-
-    use super::{AppError, RequestNotes, SessionNotes};
-    use crate::{router::AppState, session::session, trace::AnsweredRequest};
-
-    const PAGE: &str = "/session";
-
-    pub async fn session_notes() -> Result<Option<SessionNotes>, AppError> {
-        let Some(id) = session().await?.id() else {
-            return Ok(None);
-        };
-        let state: AppState = expect_context();
-        let Some(record) = state.session_store.load(&id).await? else {
-            return Ok(None);
-        };
-        let info = SessionInfo::from(&record);
-        let mut keys: Vec<_> = (record.data.iter())
-            .map(|(name, value)| (name.clone(), value.to_string().len()))
-            .collect();
-        keys.sort();
-        Ok(Some(SessionNotes {
-            bib: id.to_string().chars().take(6).collect(),
-            since: info.created.map(time).unwrap_or_default(),
-            idle_until: time(info.idle_until),
-            ends: info.ends.map(time).unwrap_or_default(),
-            cookie: crate::session::cookie_attributes(&state.config),
-            keys,
-            requests: state
-                .last_requests
-                .of(id)
-                .into_iter()
-                .map(notes_of)
-                .collect(),
-        }))
-    }
-
-    fn notes_of(request: AnsweredRequest) -> RequestNotes {
-        let milliseconds =
-            |time: std::time::Duration| format!("{:.1} ms", time.as_secs_f64() * 1000.0);
-        RequestNotes {
-            summary: format!(
-                "{} {} · {} · {}",
-                request.method,
-                request.path,
-                request.status.as_u16(),
-                milliseconds(request.time),
-            ),
-            statements: (request.statements.into_iter())
-                .map(|statement| {
-                    let time = milliseconds(statement.time);
-                    (format!("{} · {time}", statement.name), statement.sql)
-                })
-                .collect(),
-        }
-    }
-
-    pub async fn renew() -> Result<(), AppError> {
-        let session = session().await?;
-        if session.id().is_none() {
-            return Ok(
-                redirect_with(PAGE, FlashMessage::info("There was no session to renew.")).await?,
-            );
-        }
-        session.cycle_id().await?;
-        let message = FlashMessage::success("A new number on your bib; the notes are the same.");
-        Ok(redirect_with(PAGE, message).await?)
-    }
-
-    pub async fn end() -> Result<(), AppError> {
-        session().await?.flush().await?;
-        let message = FlashMessage::success("Your session has ended. This note began a new one.");
-        Ok(redirect_with(PAGE, message).await?)
-    }
-
-    fn time(at: OffsetDateTime) -> String {
-        let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC");
-        at.format(format).unwrap_or_default()
-    }
+async fn say(message: FlashMessage) -> Result<(), AppError> {
+    Ok(redirect_with("/session", message).await?)
 }

@@ -1,10 +1,10 @@
 //! A form that is refused comes back with what was typed, and with the reason beside its field.
 
 use race_bib::{pages::messages::MAX_TEXT, race::MAX_NAME};
-use reqwest::{RequestBuilder, Response};
-use sqlx::{Executor, PgPool};
+use reqwest::{Method, RequestBuilder, Response};
+use sqlx::Executor;
 
-use crate::visitor::{Result, Visitor};
+use crate::app::{App, PUSH, Result, Visitor};
 
 /// All that a person can fill in on `/messages`.
 const TYPED: [(&str, &str); 5] = [
@@ -21,7 +21,7 @@ fn typed_but(field: &'static str, value: &'static str) -> Vec<(&'static str, &'s
 }
 
 fn post(visitor: &Visitor, path: &str) -> RequestBuilder {
-    let post = visitor.client.post(format!("{}/api/{path}", visitor.base));
+    let post = visitor.request(Method::POST, &format!("/api/{path}"));
     post.header("accept", "text/html")
 }
 
@@ -63,31 +63,29 @@ fn assert_reason(html: &str, field: &str, reason: &str) {
     }
 }
 
-#[sqlx::test(migrations = false)]
-async fn a_refused_message_keeps_what_was_typed_and_says_why_beside_the_field(
-    pool: PgPool,
-) -> Result {
-    let visitor = Visitor::start(pool).await?;
+#[tokio::test]
+async fn a_refused_message_keeps_what_was_typed_and_says_why_beside_the_field() -> Result {
+    let app = App::start().await?;
     for (field, value, status, reason) in [
         ("text", " ", 422, "no text"),
         ("text", "a\0b", 422, "NUL"),
         ("own_level", "1st", 422, "CSS class"),
     ] {
-        let refused = visitor.push(&typed_but(field, value)).await?;
+        let refused = app.post_form(PUSH, &typed_but(field, value)).await?;
         assert_eq!(refused.status(), status, "{field}: {value:?}");
         let html = assert_kept(refused, field).await?;
         assert_reason(&html, field, reason);
     }
     let wrong_level = [("level", "<i>"), ("text", "kept"), ("own_level", "")];
-    let html = visitor.push(&wrong_level).await?.text().await?;
+    let html = app.post_form(PUSH, &wrong_level).await?.text().await?;
     assert_reason(&html, "level", "CSS class");
     assert!(html.contains("\nkept</textarea>"));
     Ok(())
 }
 
-#[sqlx::test(migrations = false)]
-async fn a_form_that_no_browser_sends_keeps_what_can_be_read_of_it(pool: PgPool) -> Result {
-    let visitor = Visitor::start(pool).await?;
+#[tokio::test]
+async fn a_form_that_no_browser_sends_keeps_what_can_be_read_of_it() -> Result {
+    let app = App::start().await?;
     for (form, field, reason) in [
         (&b"level=info&own_level=mine"[..], "text", "missing"),
         (b"own_level=mine&text=a", "level", "missing"),
@@ -99,7 +97,7 @@ async fn a_form_that_no_browser_sends_keeps_what_can_be_read_of_it(pool: PgPool)
         (b"level=info&own_level=mine&text=a\xff", "text", "UTF-8"),
     ] {
         let kind = "application/x-www-form-urlencoded";
-        let post = post(&visitor, "push_message").header("content-type", kind);
+        let post = post(&app, "push_message").header("content-type", kind);
         let refused = post.body(form).send().await?;
         assert_eq!(refused.status(), 400, "{reason}");
         let html = refused.text().await?;
@@ -109,12 +107,12 @@ async fn a_form_that_no_browser_sends_keeps_what_can_be_read_of_it(pool: PgPool)
     Ok(())
 }
 
-#[sqlx::test(migrations = false)]
-async fn a_name_that_is_refused_stays_in_the_form(pool: PgPool) -> Result {
-    let visitor = Visitor::start(pool).await?;
+#[tokio::test]
+async fn a_name_that_is_refused_stays_in_the_form() -> Result {
+    let app = App::start().await?;
     let long = "\"Ada\" & <Grace> ".repeat(4);
     for name in ["   ", &long, &"🏃".repeat(MAX_NAME / 2 + 1)] {
-        let refused = post(&visitor, "start_race")
+        let refused = post(&app, "start_race")
             .form(&[("name", name)])
             .send()
             .await?;
@@ -130,7 +128,7 @@ async fn a_name_that_is_refused_stays_in_the_form(pool: PgPool) -> Result {
         assert!(html.contains("<title>Error: The race"), "{html}");
     }
     let name = "🏃".repeat(MAX_NAME / 2);
-    let begun = post(&visitor, "start_race")
+    let begun = post(&app, "start_race")
         .form(&[("name", name)])
         .send()
         .await?;
@@ -138,19 +136,18 @@ async fn a_name_that_is_refused_stays_in_the_form(pool: PgPool) -> Result {
     Ok(())
 }
 
-#[sqlx::test(migrations = false)]
-async fn a_form_that_is_refused_before_it_is_looked_at_keeps_what_was_typed(
-    pool: PgPool,
-) -> Result {
-    let visitor = Visitor::start_with(pool.clone(), &limit).await?;
-    let from_elsewhere = post(&visitor, "push_message").header("sec-fetch-site", "cross-site");
+#[tokio::test]
+async fn a_form_that_is_refused_before_it_is_looked_at_keeps_what_was_typed() -> Result {
+    let limit = [("POST_BURST", "1")];
+    let app = App::start_with(&limit).await?;
+    let from_elsewhere = post(&app, "push_message").header("sec-fetch-site", "cross-site");
     let refused = from_elsewhere.form(&TYPED).send().await?;
     assert_eq!(refused.status(), 403);
     let html = assert_kept(refused, "").await?;
     assert!(html.contains("from another site"));
 
-    assert_eq!(visitor.push(&TYPED).await?.status(), 303);
-    let refused = visitor.push(&TYPED).await?;
+    assert_eq!(app.post_form(PUSH, &TYPED).await?.status(), 303);
+    let refused = app.post_form(PUSH, &TYPED).await?;
     assert_eq!(refused.status(), 429);
     assert!(refused.headers().contains_key("retry-after"));
     let html = assert_kept(refused, "").await?;
@@ -158,36 +155,33 @@ async fn a_form_that_is_refused_before_it_is_looked_at_keeps_what_was_typed(
     Ok(())
 }
 
-#[sqlx::test(migrations = false)]
-async fn a_form_keeps_what_was_typed_when_the_database_is_slow_or_away(pool: PgPool) -> Result {
-    let visitor = Visitor::start_with(pool.clone(), &[("REQUEST_TIMEOUT", "1s")]).await?;
-    visitor
-        .push(&[("level", "info"), ("text", "first")])
-        .await?;
-    let mut lock = pool.begin().await?;
+#[tokio::test]
+async fn a_form_keeps_what_was_typed_when_the_database_is_slow_or_away() -> Result {
+    let app = App::start_with(&[("REQUEST_TIMEOUT", "1s")]).await?;
+    app.push("first").await?;
+    let mut lock = app.pool.begin().await?;
     lock.execute("lock table flash_message in access exclusive mode")
         .await?;
-    let refused = visitor.push(&TYPED).await?;
+    let refused = app.post_form(PUSH, &TYPED).await?;
     assert_eq!(refused.status(), 503);
     let html = assert_kept(refused, "").await?;
     assert!(html.contains("took too long"), "{html}");
     lock.rollback().await?;
 
-    pool.execute("alter table flash_message rename to elsewhere")
+    app.pool
+        .execute("alter table flash_message rename to elsewhere")
         .await?;
-    let refused = visitor.push(&TYPED).await?;
+    let refused = app.post_form(PUSH, &TYPED).await?;
     assert_eq!(refused.status(), 503);
     let html = assert_kept(refused, "").await?;
     assert!(html.contains("Please try again"), "{html}");
     Ok(())
 }
 
-#[sqlx::test(migrations = false)]
-async fn a_text_that_the_browser_allows_is_taken_and_one_more_character_is_not(
-    pool: PgPool,
-) -> Result {
-    let visitor = Visitor::start(pool).await?;
-    let push = async |text: &str| visitor.push(&[("level", "info"), ("text", text)]).await;
+#[tokio::test]
+async fn a_text_that_the_browser_allows_is_taken_and_one_more_character_is_not() -> Result {
+    let app = App::start().await?;
+    let push = async |text: &str| app.post_message(text).await;
     for (longest, more) in [
         ("я".repeat(MAX_TEXT), "я"),
         ("走".repeat(MAX_TEXT), "走"),
@@ -196,7 +190,7 @@ async fn a_text_that_the_browser_allows_is_taken_and_one_more_character_is_not(
         ("a\r\n".repeat(MAX_TEXT / 2 - 1) + "ab", "c"),
     ] {
         assert_eq!(push(&longest).await?.status(), 303, "{more}");
-        let page = visitor.page("/messages").await?.text().await?;
+        let page = app.page("/messages").await?;
         let stored = longest.replace("\r\n", "\n");
         assert!(page.contains(&stored), "stored with LF, and whole: {more}");
         let refused = push(&(longest.clone() + more)).await?;
@@ -212,11 +206,13 @@ async fn a_text_that_the_browser_allows_is_taken_and_one_more_character_is_not(
     Ok(())
 }
 
-#[sqlx::test(migrations = false)]
-async fn of_a_form_that_is_too_large_the_beginning_comes_back(pool: PgPool) -> Result {
-    let visitor = Visitor::start(pool).await?;
+#[tokio::test]
+async fn of_a_form_that_is_too_large_the_beginning_comes_back() -> Result {
+    let app = App::start().await?;
     let text = "x".repeat(5_000_000);
-    let refused = visitor.push(&[("level", "error"), ("text", &text)]).await?;
+    let refused = app
+        .post_form(PUSH, &[("level", "error"), ("text", &text)])
+        .await?;
     assert_eq!(refused.status(), 413);
     let html = refused.text().await?;
     assert_reason(&html, "text", "256 KiB");
@@ -227,12 +223,12 @@ async fn of_a_form_that_is_too_large_the_beginning_comes_back(pool: PgPool) -> R
     Ok(())
 }
 
-#[sqlx::test(migrations = false)]
-async fn what_was_typed_is_text_on_the_refused_page(pool: PgPool) -> Result {
-    let visitor = Visitor::start(pool).await?;
+#[tokio::test]
+async fn what_was_typed_is_text_on_the_refused_page() -> Result {
+    let app = App::start().await?;
     let attack = "</textarea></title>\"'><script>alert(1)</script>&lt;b&gt;";
     let form = [("level", attack), ("own_level", attack), ("text", attack)];
-    let html = visitor.push(&form).await?.text().await?;
+    let html = app.post_form(PUSH, &form).await?.text().await?;
     assert!(!html.contains("<script>alert"), "{html}");
     let text = "&lt;/textarea>&lt;/title>\"'>&lt;script>alert(1)&lt;/script>&amp;lt;b&amp;gt;";
     assert!(html.contains(&format!("\n{text}</textarea>")), "{html}");
@@ -242,18 +238,18 @@ async fn what_was_typed_is_text_on_the_refused_page(pool: PgPool) -> Result {
         ("own_level", "1"),
         ("text", "\r\n\r\nlines"),
     ];
-    let html = visitor.push(&form).await?.text().await?;
+    let html = app.post_form(PUSH, &form).await?.text().await?;
     assert!(html.contains(">\n\r\n\r\nlines</textarea>"), "{html}");
     Ok(())
 }
 
-#[sqlx::test(migrations = false)]
-async fn a_script_gets_json_for_a_refused_form(pool: PgPool) -> Result {
-    let visitor = Visitor::start_with(pool, &limit).await?;
+#[tokio::test]
+async fn a_script_gets_json_for_a_refused_form() -> Result {
+    let limit = [("POST_BURST", "2")];
+    let app = App::start_with(&limit).await?;
     let json = "application/json";
-    let path = format!("{}/api/push_message", visitor.base);
     let send = async |origin: &'static str, text: &str| {
-        let post = visitor.client.post(&path).header("accept", json);
+        let post = app.request(Method::POST, PUSH).header("accept", json);
         let form = [("level", "info"), ("text", text)];
         post.header("sec-fetch-site", origin)
             .form(&form)
@@ -278,11 +274,11 @@ async fn a_script_gets_json_for_a_refused_form(pool: PgPool) -> Result {
     Ok(())
 }
 
-#[sqlx::test(migrations = false)]
-async fn a_refused_form_without_fields_says_why_and_links_to_its_page(pool: PgPool) -> Result {
-    let visitor = Visitor::start(pool).await?;
+#[tokio::test]
+async fn a_refused_form_without_fields_says_why_and_links_to_its_page() -> Result {
+    let app = App::start().await?;
     for (path, page) in [("push_five", "/messages"), ("end_session", "/session")] {
-        let from_elsewhere = post(&visitor, path).header("sec-fetch-site", "cross-site");
+        let from_elsewhere = post(&app, path).header("sec-fetch-site", "cross-site");
         let refused = from_elsewhere.send().await?;
         assert_eq!(refused.status(), 403);
         let html = refused.text().await?;
@@ -298,15 +294,15 @@ async fn a_refused_form_without_fields_says_why_and_links_to_its_page(pool: PgPo
 }
 
 /// Its address is that of the server function, where there is no page.
-#[sqlx::test(migrations = false)]
-async fn a_form_on_a_refused_form_s_page_goes_back_to_the_page(pool: PgPool) -> Result {
-    let visitor = Visitor::start(pool).await?;
+#[tokio::test]
+async fn a_form_on_a_refused_form_s_page_goes_back_to_the_page() -> Result {
+    let app = App::start().await?;
     for (path, back) in [
         ("push_by_fetch", "/messages"),
         ("dismiss_messages", "/messages#flashes"),
     ] {
-        let referer = format!("{}/api/push_message", visitor.base);
-        let post = post(&visitor, path).header("referer", referer);
+        let referer = format!("http://{}{PUSH}", app.address);
+        let post = post(&app, path).header("referer", referer);
         let answer = post.form(&[("dismiss", "all")]).send().await?;
         assert_eq!(answer.headers()["location"], back, "{path}");
     }

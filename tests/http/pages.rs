@@ -1,47 +1,37 @@
 //! What the pages answer.
 
 use reqwest::Method;
-use sqlx::PgPool;
 
-use crate::visitor::{Result, Visitor};
+use crate::app::{App, PUSH, Result};
 
-#[sqlx::test(migrations = false)]
-async fn a_form_post_is_answered_with_a_redirect_to_a_page_that_shows_the_message(
-    pool: PgPool,
-) -> Result {
-    let visitor = Visitor::start(pool).await?;
-    let pushed = visitor
-        .push(&[("level", "success"), ("text", "Well run")])
+#[tokio::test]
+async fn a_form_post_is_answered_with_a_redirect_to_a_page_that_shows_the_message() -> Result {
+    let app = App::start().await?;
+    let pushed = app
+        .post_form(PUSH, &[("level", "success"), ("text", "Well run")])
         .await?;
     assert_eq!(pushed.status(), 303);
     assert_eq!(pushed.headers()["location"], "/messages");
-    let page = visitor.page("/messages").await?;
+    let page = app.get("/messages").await?;
     assert_eq!(page.headers()["cache-control"], "no-store");
     let html = page.text().await?;
     assert!(html.contains("class=\"flash flash-success\"") && html.contains("Well run"));
-    assert!(
-        !visitor
-            .page("/messages")
-            .await?
-            .text()
-            .await?
-            .contains("Well run")
-    );
+    assert!(!app.page("/messages").await?.contains("Well run"));
     Ok(())
 }
 
-#[sqlx::test(migrations = false)]
-async fn a_page_that_is_rendered_once_shows_messages_all_the_same(pool: PgPool) -> Result {
-    let visitor = Visitor::start(pool).await?;
-    let first = visitor.page("/").await?.text().await?;
-    let stranger = visitor.page("/").await?;
+#[tokio::test]
+async fn a_page_that_is_rendered_once_shows_messages_all_the_same() -> Result {
+    let app = App::start().await?;
+    let first = app.page("/").await?;
+    let stranger = app.get("/").await?;
     assert!(!stranger.headers().contains_key("set-cookie"));
     assert_eq!(stranger.text().await?.len(), first.len());
     for round in 0..3 {
         let text = format!("round {round}");
-        visitor.push(&[("level", "info"), ("text", &text)]).await?;
-        assert!(visitor.page("/").await?.text().await?.contains(&text));
-        let after = visitor.page("/").await?;
+        app.push(&text).await?;
+        assert!(app.page("/").await?.contains(&text));
+        let after = app.get("/").await?;
         assert_eq!(after.headers()["content-type"], "text/html; charset=utf-8");
         assert_eq!(after.headers()["cache-control"], "private, no-cache");
         assert_eq!(after.text().await?.len(), first.len());
@@ -49,19 +39,13 @@ async fn a_page_that_is_rendered_once_shows_messages_all_the_same(pool: PgPool) 
     Ok(())
 }
 
-#[sqlx::test(migrations = false)]
-async fn only_a_page_that_comes_to_life_brings_the_app(pool: PgPool) -> Result {
-    let visitor = Visitor::start(pool).await?;
-    let brings = async |path| {
-        Ok::<_, Box<dyn std::error::Error>>(
-            visitor.page(path).await?.text().await?.contains(".wasm"),
-        )
-    };
+#[tokio::test]
+async fn only_a_page_that_comes_to_life_brings_the_app() -> Result {
+    let app = App::start().await?;
+    let brings = async |path| Result::Ok(app.get(path).await?.text().await?.contains(".wasm"));
     for path in ["/", "/race", "/session", "/nowhere"] {
         assert!(!brings(path).await?, "{path}");
-        visitor
-            .push(&[("level", "info"), ("text", "Hello")])
-            .await?;
+        app.push("Hello").await?;
         assert!(brings(path).await?, "{path} with a message");
     }
     assert!(
@@ -71,10 +55,10 @@ async fn only_a_page_that_comes_to_life_brings_the_app(pool: PgPool) -> Result {
     Ok(())
 }
 
-#[sqlx::test(migrations = false)]
-async fn bad_input_gets_a_page_that_says_what_is_wrong_and_keeps_messages(pool: PgPool) -> Result {
-    let visitor = Visitor::start(pool).await?;
-    visitor.push(&[("level", "info"), ("text", "kept")]).await?;
+#[tokio::test]
+async fn bad_input_gets_a_page_that_says_what_is_wrong_and_keeps_messages() -> Result {
+    let app = App::start().await?;
+    app.push("kept").await?;
     let long = "x".repeat(3000);
     let huge = "x".repeat(5_000_000);
     for (form, status, reason) in [
@@ -94,7 +78,7 @@ async fn bad_input_gets_a_page_that_says_what_is_wrong_and_keeps_messages(pool: 
             "text",
         ),
     ] {
-        let refused = visitor.push(&form).await?;
+        let refused = app.post_form(PUSH, &form).await?;
         assert_eq!(refused.status(), status, "{form:?}");
         let html = refused.text().await?;
         assert!(
@@ -102,37 +86,37 @@ async fn bad_input_gets_a_page_that_says_what_is_wrong_and_keeps_messages(pool: 
             "{reason}: {html}"
         );
     }
-    assert!(visitor.page("/").await?.text().await?.contains("kept"));
+    assert!(app.page("/").await?.contains("kept"));
     Ok(())
 }
 
-#[sqlx::test(migrations = false)]
-async fn a_page_that_is_not_there_says_so_with_404(pool: PgPool) -> Result {
-    let visitor = Visitor::start(pool).await?;
-    let missing = visitor.page("/nowhere").await?;
+#[tokio::test]
+async fn a_page_that_is_not_there_says_so_with_404() -> Result {
+    let app = App::start().await?;
+    let missing = app.get("/nowhere").await?;
     assert_eq!(missing.status(), 404);
     assert!(missing.text().await?.contains("Off the course"));
     Ok(())
 }
 
-#[sqlx::test(migrations = false)]
-async fn a_page_s_address_with_a_slash_at_its_end_leads_to_the_page(pool: PgPool) -> Result {
-    let visitor = Visitor::start(pool).await?;
+#[tokio::test]
+async fn a_page_s_address_with_a_slash_at_its_end_leads_to_the_page() -> Result {
+    let app = App::start().await?;
     for (path, page) in [
         ("/messages/", "/messages"),
         ("/race/?from=a%20b&c", "/race?from=a%20b&c"),
         ("/session/?", "/session?"),
     ] {
-        let answer = visitor.page(path).await?;
+        let answer = app.get(path).await?;
         assert_eq!(answer.status(), 308, "{path}");
         assert_eq!(answer.headers()["location"], page);
     }
     Ok(())
 }
 
-#[sqlx::test(migrations = false)]
-async fn no_other_address_with_a_slash_leads_anywhere(pool: PgPool) -> Result {
-    let visitor = Visitor::start(pool).await?;
+#[tokio::test]
+async fn no_other_address_with_a_slash_leads_anywhere() -> Result {
+    let app = App::start().await?;
     for path in [
         "//evil.example/",
         "//messages",
@@ -141,7 +125,7 @@ async fn no_other_address_with_a_slash_leads_anywhere(pool: PgPool) -> Result {
         "/nowhere/",
         "/%6dessages/",
     ] {
-        let answer = visitor.page(path).await?;
+        let answer = app.get(path).await?;
         assert_eq!(answer.status(), 404, "{path}");
         let html = answer.text().await?;
         assert!(html.contains("Off the course"), "{path}: {html}");
@@ -149,9 +133,9 @@ async fn no_other_address_with_a_slash_leads_anywhere(pool: PgPool) -> Result {
     Ok(())
 }
 
-#[sqlx::test(migrations = false)]
-async fn an_address_that_is_no_page_or_takes_no_form_says_so_on_a_page(pool: PgPool) -> Result {
-    let visitor = Visitor::start(pool).await?;
+#[tokio::test]
+async fn an_address_that_is_no_page_or_takes_no_form_says_so_on_a_page() -> Result {
+    let app = App::start().await?;
     let (get, post, put) = (Method::GET, Method::POST, Method::PUT);
     for (method, path, status, allow, words) in [
         (&get, "/api/push_message", 405, "POST", "Forms are sent"),
@@ -167,9 +151,7 @@ async fn an_address_that_is_no_page_or_takes_no_form_says_so_on_a_page(pool: PgP
         (&get, "/api/nothing", 404, "", "no page"),
     ] {
         let ask = |accept| {
-            let ask = visitor
-                .client
-                .request(method.clone(), format!("{}{path}", visitor.base));
+            let ask = app.request(method.clone(), path);
             ask.header("accept", accept).send()
         };
         let answer = ask("text/html").await?;
@@ -197,7 +179,7 @@ async fn an_address_that_is_no_page_or_takes_no_form_says_so_on_a_page(pool: PgP
             );
         }
     }
-    let reopened = visitor.page("/api/push_message").await?.text().await?;
+    let reopened = app.get(PUSH).await?.text().await?;
     assert!(
         reopened.contains("href=\"/messages\" class=\"button\">Back to the form"),
         "{reopened}"
@@ -206,19 +188,17 @@ async fn an_address_that_is_no_page_or_takes_no_form_says_so_on_a_page(pool: PgP
 }
 
 /// A `HEAD`, a prefetch or a picture is no visit.
-#[sqlx::test(migrations = false)]
-async fn only_a_page_load_pushes_on_its_way(pool: PgPool) -> Result {
-    let visitor = Visitor::start(pool.clone()).await?;
-    visitor
-        .push(&[("level", "info"), ("text", "first")])
-        .await?;
+#[tokio::test]
+async fn only_a_page_load_pushes_on_its_way() -> Result {
+    let app = App::start().await?;
+    app.push("first").await?;
     let stored = async || {
         let count = sqlx::query_scalar::<_, i64>("select count(*) from flash_message");
-        count.fetch_one(&pool).await
+        count.fetch_one(&app.pool).await
     };
     let hop = |method: Method, accept: &'static str| {
-        let hop = format!("{}/messages/hop/2", visitor.base);
-        visitor.client.request(method, hop).header("accept", accept)
+        app.request(method, "/messages/hop/2")
+            .header("accept", accept)
     };
     let page = || hop(Method::GET, "text/html");
     for look in [
@@ -241,31 +221,27 @@ async fn only_a_page_load_pushes_on_its_way(pool: PgPool) -> Result {
     Ok(())
 }
 
-#[sqlx::test(migrations = false)]
-async fn reading_sets_no_cookie(pool: PgPool) -> Result {
-    let visitor = Visitor::start(pool).await?;
+#[tokio::test]
+async fn reading_sets_no_cookie() -> Result {
+    let app = App::start().await?;
     for path in ["/", "/messages", "/nowhere", "/healthz", "/readyz"] {
         assert!(
-            !visitor
-                .page(path)
-                .await?
-                .headers()
-                .contains_key("set-cookie"),
+            !app.get(path).await?.headers().contains_key("set-cookie"),
             "{path}"
         );
     }
     Ok(())
 }
 
-#[sqlx::test(migrations = false)]
-async fn health_is_told_apart_from_readiness(pool: PgPool) -> Result {
-    let visitor = Visitor::start(pool.clone()).await?;
-    assert_eq!(visitor.page("/readyz").await?.status(), 200);
-    pool.close().await;
-    assert_eq!(visitor.page("/healthz").await?.status(), 200);
-    assert_eq!(visitor.page("/readyz").await?.status(), 503);
+#[tokio::test]
+async fn health_is_told_apart_from_readiness() -> Result {
+    let app = App::start().await?;
+    assert_eq!(app.get("/readyz").await?.status(), 200);
+    app.pool.close().await;
+    assert_eq!(app.get("/healthz").await?.status(), 200);
+    assert_eq!(app.get("/readyz").await?.status(), 503);
     assert_eq!(
-        visitor.page("/").await?.status(),
+        app.get("/").await?.status(),
         200,
         "a page needs no database"
     );

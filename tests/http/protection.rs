@@ -1,13 +1,13 @@
 //! What the app refuses, and what it tells browsers to refuse.
 
-use reqwest::Response;
-use sqlx::{Executor, PgPool};
+use reqwest::{Method, Response};
+use sqlx::Executor;
 
-use crate::visitor::{Result, Visitor};
+use crate::app::{App, PUSH, Result};
 
-async fn stored(pool: &PgPool) -> Result<(i64, i64)> {
+async fn stored(app: &App) -> Result<(i64, i64)> {
     let sql = "select (select count(*) from flash_message), (select count(*) from tower_sessions.session)";
-    Ok(sqlx::query_as(sql).fetch_one(pool).await?)
+    Ok(sqlx::query_as(sql).fetch_one(&app.pool).await?)
 }
 
 fn header<'a>(response: &'a Response, name: &str) -> &'a str {
@@ -18,31 +18,29 @@ fn header<'a>(response: &'a Response, name: &str) -> &'a str {
 }
 
 /// Scenario 21.
-#[sqlx::test(migrations = false)]
-async fn a_form_on_another_site_stores_nothing_and_sets_no_cookie(pool: PgPool) -> Result {
-    let visitor = Visitor::start(pool.clone()).await?;
+#[tokio::test]
+async fn a_form_on_another_site_stores_nothing_and_sets_no_cookie() -> Result {
+    let app = App::start().await?;
     for (name, value) in [
         ("sec-fetch-site", "cross-site"),
         ("sec-fetch-site", "same-site"),
         ("origin", "https://evil.example"),
         ("origin", "null"),
     ] {
-        let post = visitor
-            .client
-            .post(format!("{}/api/push_message", visitor.base));
+        let post = app.request(Method::POST, PUSH);
         let form = [("level", "info"), ("text", "forged")];
         let refused = post.header(name, value).form(&form).send().await?;
         assert_eq!(refused.status(), 403, "{name}: {value}");
         assert!(!refused.headers().contains_key("set-cookie"));
         assert!(refused.text().await?.contains("from another site"));
     }
-    assert_eq!(stored(&pool).await?, (0, 0));
+    assert_eq!(stored(&app).await?, (0, 0));
     Ok(())
 }
 
-#[sqlx::test(migrations = false)]
-async fn every_answer_tells_the_browser_what_to_refuse(pool: PgPool) -> Result {
-    let visitor = Visitor::start(pool).await?;
+#[tokio::test]
+async fn every_answer_tells_the_browser_what_to_refuse() -> Result {
+    let app = App::start().await?;
     for path in [
         "/",
         "/race",
@@ -51,7 +49,7 @@ async fn every_answer_tells_the_browser_what_to_refuse(pool: PgPool) -> Result {
         "/pkg/none.js",
         "/panics",
     ] {
-        let answer = visitor.page(path).await?;
+        let answer = app.get(path).await?;
         let policy = header(&answer, "content-security-policy").to_owned();
         assert!(
             policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"),
@@ -71,117 +69,154 @@ async fn every_answer_tells_the_browser_what_to_refuse(pool: PgPool) -> Result {
     Ok(())
 }
 
-#[sqlx::test(migrations = false)]
-async fn the_scripts_of_a_page_have_the_nonce_of_its_policy_and_no_other_page_has_it(
-    pool: PgPool,
-) -> Result {
-    let visitor = Visitor::start(pool).await?;
-    let mut nonces = Vec::new();
-    for path in ["/messages", "/messages", "/race", "/nowhere"] {
-        if path != "/messages" {
-            visitor
-                .push(&[("level", "info"), ("text", "Hello")])
-                .await?;
+#[tokio::test]
+async fn no_script_of_a_page_is_inline_and_its_policy_allows_none() -> Result {
+    let app = App::start().await?;
+    let mut policies = Vec::new();
+    for path in ["/", "/messages", "/race", "/session", "/nowhere", "/panics"] {
+        for has_message in [false, true] {
+            if has_message {
+                app.push("Hello").await?;
+            }
+            let page = app.get(path).await?;
+            policies.push(header(&page, "content-security-policy").to_owned());
+            let html = page.text().await?;
+            assert!(html.ends_with("</html>"), "{path}: {html}");
+            for script in html.split("<script").skip(1) {
+                let (tag, rest) = script.split_once('>').ok_or("a tag")?;
+                assert!(tag.contains(" src=\"/start."), "{path}: {tag}");
+                assert!(rest.starts_with("</script>"), "{path}: {rest}");
+            }
+            for word in [
+                " onclick=",
+                " onload=",
+                " onerror=",
+                "javascript:",
+                "<style",
+            ] {
+                assert!(!html.contains(word), "{path}: {word}");
+            }
         }
-        let page = visitor.page(path).await?;
-        let policy = header(&page, "content-security-policy").to_owned();
-        let (_, rest) = policy.split_once("'nonce-").ok_or("a nonce")?;
-        let nonce = rest.split('\'').next().unwrap_or_default().to_owned();
-        let html = page.text().await?;
-        let inline: Vec<_> = html
-            .split("<script")
-            .skip(1)
-            .filter(|tag| !tag.contains(" src="))
-            .collect();
-        assert!(!inline.is_empty());
-        for tag in inline {
-            assert!(tag.contains(&format!("nonce=\"{nonce}\"")), "{path}: {tag}");
-        }
-        nonces.push(nonce);
     }
-    nonces.sort();
-    nonces.dedup();
-    assert_eq!(nonces.len(), 4);
+    policies.dedup();
+    let [policy] = &policies[..] else {
+        return Err("each page has the same policy".into());
+    };
+    assert!(
+        policy.contains("script-src 'self' 'wasm-unsafe-eval';"),
+        "{policy}"
+    );
     Ok(())
 }
 
-#[sqlx::test(migrations = false)]
-async fn posts_over_the_limit_wait_and_pages_don_t(pool: PgPool) -> Result {
-    let visitor = Visitor::start_with(pool, &limit).await?;
+#[tokio::test]
+async fn the_script_that_starts_the_app_is_kept_for_ever() -> Result {
+    let app = App::start().await?;
+    let html = app.get("/messages").await?.text().await?;
+    let (_, rest) = html
+        .split_once("<script type=\"module\" src=\"")
+        .ok_or("a script")?;
+    let (path, _) = rest.split_once('"').ok_or("a path")?;
+    let script = app.get(path).await?;
+    assert_eq!(script.status(), 200, "{path}");
+    assert!(header(&script, "content-type").starts_with("text/javascript"));
+    assert_eq!(
+        header(&script, "cache-control"),
+        "public, max-age=31536000, immutable"
+    );
+    let text = script.text().await?;
+    for part in ["noteShown()", "leptos-island"] {
+        assert!(text.contains(part), "{part}");
+    }
+    Ok(())
+}
+
+/// cargo-leptos tells open pages to reload, in an inline script.
+#[tokio::test]
+async fn inline_scripts_are_allowed_in_watch_mode_alone() -> Result {
+    for (watch, is_allowed) in [("true", true), ("false", false)] {
+        let app = App::start_with(&[("LEPTOS_WATCH", watch)]).await?;
+        let page = app.get("/").await?;
+        let policy = header(&page, "content-security-policy");
+        assert_eq!(policy.contains("'unsafe-inline'"), is_allowed, "{policy}");
+        assert_eq!(policy.contains("ws://"), is_allowed, "{policy}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn posts_over_the_limit_wait_and_pages_don_t() -> Result {
+    let limit = [("POST_BURST", "3")];
+    let app = App::start_with(&limit).await?;
     let message = [("level", "info"), ("text", "kept")];
     for _ in 0..3 {
-        assert_eq!(visitor.push(&message).await?.status(), 303);
+        assert_eq!(app.post_form(PUSH, &message).await?.status(), 303);
     }
-    let refused = visitor.push(&message).await?;
+    let refused = app.post_form(PUSH, &message).await?;
     assert_eq!(refused.status(), 429);
     let seconds: u64 = header(&refused, "retry-after").parse()?;
     assert!((1..=2).contains(&seconds));
     assert!(refused.text().await?.contains("too much at once"));
-    let page = visitor.page("/").await?.text().await?;
+    let page = app.page("/").await?;
     assert_eq!(page.matches("data-flash-id").count(), 3);
     Ok(())
 }
 
-#[sqlx::test(migrations = false)]
-async fn a_request_that_takes_too_long_is_ended_with_a_page(pool: PgPool) -> Result {
-    let visitor = Visitor::start_with(pool.clone(), &[("REQUEST_TIMEOUT", "1s")]).await?;
-    visitor
-        .push(&[("level", "info"), ("text", "first")])
-        .await?;
-    let mut lock = pool.begin().await?;
+#[tokio::test]
+async fn a_request_that_takes_too_long_is_ended_with_a_page() -> Result {
+    let app = App::start_with(&[("REQUEST_TIMEOUT", "1s")]).await?;
+    app.push("first").await?;
+    let mut lock = app.pool.begin().await?;
     lock.execute("lock table flash_message in access exclusive mode")
         .await?;
-    let late = visitor.push(&[("level", "info"), ("text", "late")]).await?;
+    let late = app.post_message("late").await?;
     assert_eq!(late.status(), 503);
     assert!(late.text().await?.contains("took too long"));
     Ok(())
 }
 
-#[sqlx::test(migrations = false)]
-async fn headers_that_no_browser_sends_are_refused(pool: PgPool) -> Result {
-    let visitor = Visitor::start(pool).await?;
-    let get = visitor
-        .client
-        .get(&visitor.base)
+#[tokio::test]
+async fn headers_that_no_browser_sends_are_refused() -> Result {
+    let app = App::start().await?;
+    let get = app
+        .request(Method::GET, "/")
         .header("x-long", "x".repeat(40_000));
     assert_eq!(get.send().await?.status(), 431);
     Ok(())
 }
 
-#[sqlx::test(migrations = false)]
-async fn a_panic_is_a_page_that_says_nothing_of_the_inside(pool: PgPool) -> Result {
-    let visitor = Visitor::start(pool).await?;
-    visitor.push(&[("level", "info"), ("text", "kept")]).await?;
-    let failed = visitor.page("/panics").await?;
+#[tokio::test]
+async fn a_panic_is_a_page_that_says_nothing_of_the_inside() -> Result {
+    let app = App::start().await?;
+    app.push("kept").await?;
+    let failed = app.get("/panics").await?;
     assert_eq!(failed.status(), 500);
     let html = failed.text().await?;
     assert!(
         html.contains("on our side") && !html.contains("secret"),
         "{html}"
     );
-    assert!(visitor.page("/").await?.text().await?.contains("kept"));
+    assert!(app.page("/").await?.contains("kept"));
     Ok(())
 }
 
-#[sqlx::test(migrations = false)]
-async fn an_error_of_the_database_says_nothing_of_the_inside(pool: PgPool) -> Result {
-    let visitor = Visitor::start(pool.clone()).await?;
+#[tokio::test]
+async fn an_error_of_the_database_says_nothing_of_the_inside() -> Result {
+    let app = App::start().await?;
     // With a session each of these asks the database.
-    visitor
-        .push(&[("level", "info"), ("text", "first")])
+    app.push("first").await?;
+    app.pool
+        .execute("alter table flash_message rename to elsewhere")
         .await?;
-    pool.execute("alter table flash_message rename to elsewhere")
-        .await?;
-    let failed = visitor
-        .push(&[("level", "info"), ("text", "hello")])
-        .await?;
+    let failed = app.post_message("hello").await?;
     assert_eq!(failed.status(), 503);
     let html = failed.text().await?;
     assert!(
         !html.contains("relation") && !html.contains("flash_message"),
         "{html}"
     );
-    pool.execute("alter table tower_sessions.session rename to elsewhere")
+    app.pool
+        .execute("alter table tower_sessions.session rename to elsewhere")
         .await?;
     for path in [
         "push_message",
@@ -194,7 +229,7 @@ async fn an_error_of_the_database_says_nothing_of_the_inside(pool: PgPool) -> Re
         "end_session",
     ] {
         for accept in ["text/html", "application/json"] {
-            let post = (visitor.client).post(format!("{}/api/{path}", visitor.base));
+            let post = app.request(Method::POST, &format!("/api/{path}"));
             let form = [
                 ("level", "info"),
                 ("text", "hello"),
@@ -213,53 +248,45 @@ async fn an_error_of_the_database_says_nothing_of_the_inside(pool: PgPool) -> Re
     Ok(())
 }
 
-#[sqlx::test(migrations = false)]
-async fn a_session_that_can_not_be_saved_is_a_page_too(pool: PgPool) -> Result {
-    let visitor = Visitor::start(pool.clone()).await?;
-    pool.execute("alter table tower_sessions.session add column broken int not null")
+#[tokio::test]
+async fn a_session_that_can_not_be_saved_is_a_page_too() -> Result {
+    let app = App::start().await?;
+    app.pool
+        .execute("alter table tower_sessions.session add column broken int not null")
         .await?;
-    let failed = visitor
-        .push(&[("level", "info"), ("text", "hello")])
-        .await?;
+    let failed = app.post_message("hello").await?;
     assert_eq!(failed.status(), 503);
     assert!(failed.text().await?.contains("Please try again"));
     Ok(())
 }
 
 /// Scenario 16.
-#[sqlx::test(migrations = false)]
-async fn in_production_the_cookie_is_secure_whatever_the_proxy_speaks(pool: PgPool) -> Result {
-    let visitor = Visitor::start_with(pool, &[("LEPTOS_ENV", "PROD")]).await?;
-    let pushed = visitor
-        .push(&[("level", "info"), ("text", "hello")])
-        .await?;
+#[tokio::test]
+async fn in_production_the_cookie_is_secure_whatever_the_proxy_speaks() -> Result {
+    let app = App::start_with(&[("LEPTOS_ENV", "PROD")]).await?;
+    let pushed = app.post_message("hello").await?;
     let cookie = header(&pushed, "set-cookie");
     assert!(
         cookie.starts_with("__Host-sessionId=") && cookie.contains("Secure"),
         "{cookie}"
     );
     assert!(header(&pushed, "strict-transport-security").contains("max-age="));
-    let page = visitor
-        .client
-        .get(&visitor.base)
-        .header("accept", "text/html");
+    let page = app.request(Method::GET, "/").header("accept", "text/html");
     let with_cookie = page.header("cookie", cookie.split(';').next().unwrap_or_default());
     assert!(with_cookie.send().await?.text().await?.contains("hello"));
     Ok(())
 }
 
-#[sqlx::test(migrations = false)]
-async fn a_form_goes_back_to_its_page_on_this_site_alone(pool: PgPool) -> Result {
-    let visitor = Visitor::start(pool).await?;
+#[tokio::test]
+async fn a_form_goes_back_to_its_page_on_this_site_alone() -> Result {
+    let app = App::start().await?;
     for (referer, back) in [
         ("http://127.0.0.1/session?a=b", "/session?a=b#flashes"),
         ("https://evil.example/session", "/session#flashes"),
         ("https://evil.example//evil.example/x", "/"),
         ("javascript:alert(1)", "/#flashes"),
     ] {
-        let post = visitor
-            .client
-            .post(format!("{}/api/dismiss_messages", visitor.base));
+        let post = app.request(Method::POST, "/api/dismiss_messages");
         let post = post
             .header("accept", "text/html")
             .header("referer", referer);
@@ -269,13 +296,13 @@ async fn a_form_goes_back_to_its_page_on_this_site_alone(pool: PgPool) -> Result
     Ok(())
 }
 
-#[sqlx::test(migrations = false)]
-async fn a_form_brings_back_no_more_messages_than_a_page_shows(pool: PgPool) -> Result {
-    let visitor = Visitor::start(pool).await?;
+#[tokio::test]
+async fn a_form_brings_back_no_more_messages_than_a_page_shows() -> Result {
+    let app = App::start().await?;
     for (number, status) in [(500, 303), (501, 400)] {
         let shown: Vec<_> = (1..=number).map(|id| id.to_string()).collect();
         let form = [("shown", shown.join(",")), ("dismiss", "1".to_owned())];
-        let post = (visitor.client).post(format!("{}/api/dismiss_messages", visitor.base));
+        let post = app.request(Method::POST, "/api/dismiss_messages");
         let answer = post
             .header("accept", "text/html")
             .form(&form)
@@ -287,11 +314,11 @@ async fn a_form_brings_back_no_more_messages_than_a_page_shows(pool: PgPool) -> 
 }
 
 /// Whatever is sent, it is the sender's mistake or none.
-#[sqlx::test(migrations = false)]
-async fn no_form_makes_the_server_fail(pool: PgPool) -> Result {
+#[tokio::test]
+async fn no_form_makes_the_server_fail() -> Result {
     use proptest::{collection::vec, prelude::*, strategy::ValueTree, test_runner::TestRunner};
 
-    let visitor = Visitor::start(pool).await?;
+    let app = App::start().await?;
     let field = prop_oneof![
         Just("level".to_owned()),
         Just("text".to_owned()),
@@ -324,7 +351,7 @@ async fn no_form_makes_the_server_fail(pool: PgPool) -> Result {
     for number in 0..300 {
         let body = body.new_tree(&mut runner).expect("a form").current();
         let path = paths[number % paths.len()];
-        let post = visitor.client.post(format!("{}/api/{path}", visitor.base));
+        let post = app.request(Method::POST, &format!("/api/{path}"));
         let post = post
             .header("content-type", "application/x-www-form-urlencoded")
             .body(body.clone());

@@ -7,8 +7,9 @@ use std::{
 };
 
 use race_bib::config::settings;
+use tempfile::tempdir;
 
-use crate::app::{App, Result, folder, postgres};
+use crate::app::{self, Result, Visitor, postgres};
 
 /// Runs the program to its end. One that serves instead of ending is killed after 10 seconds.
 fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Output> {
@@ -141,25 +142,21 @@ fn a_program_without_its_site_says_what_to_copy() -> Result {
 
 #[tokio::test]
 async fn a_program_finds_the_files_of_its_site_without_the_hash_file() -> Result {
-    let site = folder();
-    fs::create_dir_all(site.join("pkg"))?;
+    let site = tempdir()?;
+    fs::create_dir(site.path().join("pkg"))?;
     for name in ["race-bib.a.css", "race-bib.b.js", "race-bib.c.wasm"] {
-        fs::write(site.join("pkg").join(name), name)?;
+        fs::write(site.path().join("pkg").join(name), name)?;
     }
-    let root = site.display().to_string();
+    let root = site.path().display().to_string();
     let hashed = [("LEPTOS_HASH_FILES", "true"), ("LEPTOS_SITE_ROOT", &*root)];
-    let app = App::start(NO_DATABASE, &hashed).await?;
-    let page = reqwest::get(format!("{}/messages", app.base))
-        .await?
-        .text()
-        .await?;
+    let app = app::start(NO_DATABASE, &hashed).await?;
+    let visitor = Visitor::new(app.address);
+    let page = visitor.page("/messages").await?;
     for name in ["race-bib.a.css", "race-bib.b.js", "race-bib.c.wasm"] {
         let path = format!("/pkg/{name}");
         assert!(page.contains(&path), "{path} in {page}");
-        let file = reqwest::get(format!("{}{path}", app.base)).await?;
-        assert_eq!(file.text().await?, name);
+        assert_eq!(visitor.page(&path).await?, name);
     }
-    fs::remove_dir_all(site)?;
     Ok(())
 }
 
@@ -174,6 +171,6 @@ async fn the_address_leaves_the_rest_to_the_variables_of_postgresql() -> Result 
         ("PGUSER", url.username()),
         ("PGDATABASE", url.path().trim_start_matches('/')),
     ];
-    let app = App::start("postgres://", &variables).await?;
+    let app = app::start("postgres://", &variables).await?;
     app.answers("/readyz", reqwest::StatusCode::OK).await
 }

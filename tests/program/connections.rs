@@ -1,17 +1,16 @@
 //! Connections that go silent, are closed, lead to the wrong server or through a pooler.
 
-use std::{fs, net::TcpListener, process::Command, time::Duration};
+use std::{fs, process::Command, time::Duration};
 
 use reqwest::StatusCode;
 use sqlx::{Connection, Executor, PgConnection};
+use tempfile::tempdir;
+use test_support::free_address;
 use tokio::{sync::watch, task::JoinSet};
-use xtask::{
-    command::{Group, output},
-    tools,
-};
+use xtask::{command::output, tools};
 
 use crate::{
-    app::{App, Result, Visitor, folder, postgres, within, works},
+    app::{self, Program, Result, Visitor, postgres, races, within, works},
     proxy::Proxy,
 };
 
@@ -20,10 +19,10 @@ use crate::{
 async fn connections_that_go_silent_are_replaced_within_seconds_each_time() -> Result {
     let postgres = postgres("")?;
     let proxy = Proxy::start(&postgres.url).await?;
-    let app = App::ready(&proxy.url).await?;
+    let app = app::ready(&proxy.url).await?;
     let (_stop, stopping) = watch::channel(false);
     for _ in 0..8 {
-        tokio::spawn(visit_on(Visitor::new(&app)?, stopping.clone()));
+        tokio::spawn(visit_on(Visitor::new(app.address), stopping.clone()));
     }
     works(&app, Duration::from_secs(5)).await?;
     for time in ["first", "second", "third"] {
@@ -36,11 +35,11 @@ async fn connections_that_go_silent_are_replaced_within_seconds_each_time() -> R
 
 /// Uses the program until it is stopped, whatever comes of it.
 async fn visit_on(visitor: Visitor, stop: watch::Receiver<bool>) {
-    _ = visitor.posted("start_race", &[("name", "Load")]).await;
+    _ = visitor.submit("/api/start_race", &[("name", "Load")]).await;
     while !*stop.borrow() {
         _ = visitor.push("load").await;
-        _ = visitor.shown().await;
-        _ = visitor.races().await;
+        _ = visitor.messages("/").await;
+        _ = races(&visitor).await;
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
@@ -49,10 +48,12 @@ async fn visit_on(visitor: Visitor, stop: watch::Receiver<bool>) {
 #[tokio::test]
 async fn connections_that_the_server_closed_while_they_were_idle_fail_no_request() -> Result {
     let mut postgres = postgres("")?;
-    let app = App::ready(&postgres.url).await?;
-    let visitors: Vec<_> = (0..20).map(|_| Visitor::new(&app)).collect::<Result<_>>()?;
+    let app = app::ready(&postgres.url).await?;
+    let visitors: Vec<_> = (0..20).map(|_| Visitor::new(app.address)).collect();
     for visitor in &visitors {
-        visitor.posted("start_race", &[("name", "Ada")]).await?;
+        visitor
+            .submit("/api/start_race", &[("name", "Ada")])
+            .await?;
     }
     assert_eq!(failures(&visitors, "before").await, [""; 0]);
 
@@ -78,10 +79,12 @@ async fn connections_that_the_server_closed_while_they_were_idle_fail_no_request
 async fn connections_that_a_firewall_closed_while_they_were_idle_fail_no_request() -> Result {
     let postgres = postgres("")?;
     let proxy = Proxy::start(&postgres.url).await?;
-    let app = App::ready(&proxy.url).await?;
-    let visitors: Vec<_> = (0..20).map(|_| Visitor::new(&app)).collect::<Result<_>>()?;
+    let app = app::ready(&proxy.url).await?;
+    let visitors: Vec<_> = (0..20).map(|_| Visitor::new(app.address)).collect();
     for visitor in &visitors {
-        visitor.posted("start_race", &[("name", "Ada")]).await?;
+        visitor
+            .submit("/api/start_race", &[("name", "Ada")])
+            .await?;
     }
     assert_eq!(failures(&visitors, "before").await, [""; 0]);
     for _ in 0..3 {
@@ -105,12 +108,12 @@ async fn failures(visitors: &[Visitor], text: &'static str) -> Vec<String> {
 }
 
 async fn visit(visitor: Visitor, text: &str) -> Result {
-    visitor.pushed(text).await?;
-    let shown = visitor.shown().await?;
+    visitor.push(text).await?;
+    let shown = visitor.messages("/").await?;
     if !shown.iter().any(|shown| shown == text) {
         return Err(format!("the page shows {shown:?}").into());
     }
-    match visitor.races().await? {
+    match races(&visitor).await? {
         true => Ok(()),
         false => Err("the race is gone".into()),
     }
@@ -121,12 +124,12 @@ async fn visit(visitor: Visitor, text: &str) -> Result {
 async fn after_a_failover_writes_go_to_the_new_primary_within_seconds() -> Result {
     let old = postgres("")?;
     let proxy = Proxy::start(&old.url).await?;
-    let app = App::ready(&proxy.url).await?;
+    let app = app::ready(&proxy.url).await?;
     let new = old.standby()?;
-    let visitor = Visitor::new(&app)?;
-    visitor.pushed("first").await?;
-    visitor.races().await?;
-    visitor.pushed("before").await?;
+    let visitor = Visitor::new(app.address);
+    visitor.push("first").await?;
+    races(&visitor).await?;
+    visitor.push("before").await?;
     within(Duration::from_secs(10), async || {
         let mut standby = PgConnection::connect(&new.url).await?;
         let replicated = "select from flash_message where text = 'before'";
@@ -141,16 +144,16 @@ async fn after_a_failover_writes_go_to_the_new_primary_within_seconds() -> Resul
     app.answers("/readyz", StatusCode::SERVICE_UNAVAILABLE)
         .await?;
     // A connection may not have heard of it yet, and show the message.
-    let during = visitor.shown().await?;
-    let refused = visitor.push("refused").await?;
+    let during = visitor.messages("/").await?;
+    let refused = visitor.post_message("refused").await?;
     assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
 
     let mut promoted = PgConnection::connect(&new.url).await?;
     promoted.execute("select pg_promote()").await?;
     proxy.move_to(&new.url)?;
     works(&app, Duration::from_secs(10)).await?;
-    visitor.pushed("after").await?;
-    let after = visitor.shown().await?;
+    visitor.push("after").await?;
+    let after = visitor.messages("/").await?;
     assert_eq!([during, after].concat(), ["before", "after"]);
     Ok(())
 }
@@ -169,10 +172,9 @@ async fn behind_pgbouncer_in_session_mode_the_program_is_ready_and_works() -> Re
     let (_, port) = (postgres.url.strip_suffix("/postgres"))
         .and_then(|url| url.rsplit_once(':'))
         .ok_or("a port")?;
-    let own = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-    let folder = folder();
-    fs::create_dir_all(&folder)?;
-    let settings = folder.join("pgbouncer.ini");
+    let address = free_address().await?;
+    let folder = tempdir()?;
+    let settings = folder.path().join("pgbouncer.ini");
     fs::write(
         &settings,
         format!(
@@ -180,12 +182,13 @@ async fn behind_pgbouncer_in_session_mode_the_program_is_ready_and_works() -> Re
              postgres = host=127.0.0.1 port={port} user=race
              [pgbouncer]
              listen_addr = 127.0.0.1
-             listen_port = {own}
+             listen_port = {}
              unix_socket_dir =
              auth_type = any
              pool_mode = session
              ignore_startup_parameters = options,extra_float_digits
-             "
+             ",
+            address.port()
         )
         .replace("\n             ", "\n"),
     )?;
@@ -195,12 +198,8 @@ async fn behind_pgbouncer_in_session_mode_the_program_is_ready_and_works() -> Re
     if is_root {
         command.args(["--user", "nobody"]);
     }
-    let _pooler = Group::spawn(&mut command)?;
-    let url = format!("postgres://race@127.0.0.1:{own}/postgres");
-    within(Duration::from_secs(5), async || {
-        Ok(PgConnection::connect(&url).await?)
-    })
-    .await?;
-    let app = App::ready(&url).await?;
+    let _pooler = Program::start(&mut command, address).await?;
+    let url = format!("postgres://race@{address}/postgres");
+    let app = app::ready(&url).await?;
     works(&app, Duration::from_secs(5)).await
 }

@@ -2,16 +2,19 @@
 
 use std::{
     fs,
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
+    path::Path,
     process::Command,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use sqlx::{Connection, PgConnection};
+use tempfile::tempdir;
+use test_support::free_address;
 use tokio::{io::AsyncWriteExt, net::TcpSocket, time::sleep};
-use xtask::{command::Group, tools};
+use xtask::tools;
 
-use crate::app::{App, Result, Visitor, folder, postgres, texts, within};
+use crate::app::{self, Program, Result, Visitor, postgres, texts, within};
 
 /// Fault D1.
 #[tokio::test]
@@ -19,11 +22,10 @@ async fn a_reader_that_reads_nothing_and_resets_loses_no_message() -> Result {
     // The system's default, and a phone's.
     for receive_buffer in [None, Some(4096)] {
         let postgres = postgres("")?;
-        let app = App::ready(&postgres.url).await?;
-        let visitor = Visitor::new(&app)?;
+        let app = app::ready(&postgres.url).await?;
+        let visitor = Visitor::new(app.address);
         let messages = push_large_page(&visitor).await?;
-        let address = app.base.trim_start_matches("http://").parse()?;
-        reset_unread(address, &visitor.cookies()?, receive_buffer).await?;
+        reset_unread(app.address, &visitor.cookies()?, receive_buffer).await?;
         // They wait again at once, not when a lease has run out.
         sees_all(&visitor, messages, Duration::from_secs(5)).await?;
     }
@@ -42,23 +44,24 @@ async fn behind_a_buffering_proxy_a_browser_loses_nothing_that_it_has_not_noted(
         }
     };
     let postgres = postgres("")?;
-    let app = App::ready(&postgres.url).await?;
-    let (_nginx, address) = start_nginx(&nginx, &app).await?;
-    let browser = Visitor::of(&format!("http://{address}"))?;
-    browser.pushed("first").await?;
+    let app = app::ready(&postgres.url).await?;
+    let folder = tempdir()?;
+    let nginx = start_nginx(&nginx, folder.path(), app.address).await?;
+    let browser = Visitor::new(nginx.address);
+    browser.push("first").await?;
     let page = browser.page("/").await?;
     note(&browser, &page)?;
     let noted = browser.cookies()?;
     let messages = push_large_page(&browser).await?;
 
-    reset_unread(address, &noted, None).await?;
+    reset_unread(nginx.address, &noted, None).await?;
     // What nginx has read would be deleted by now.
     sleep(Duration::from_secs(1)).await;
     let mut database = PgConnection::connect(&postgres.url).await?;
     assert_eq!(stored(&mut database).await?, messages);
     let page = sees_all(&browser, messages, Duration::from_secs(35)).await?;
     note(&browser, &page)?;
-    assert_eq!(browser.shown().await?, [""; 0]);
+    assert_eq!(browser.messages("/").await?, [""; 0]);
     within(Duration::from_secs(5), async || {
         let mut database = PgConnection::connect(&postgres.url).await?;
         match stored(&mut database).await? {
@@ -72,12 +75,12 @@ async fn behind_a_buffering_proxy_a_browser_loses_nothing_that_it_has_not_noted(
 /// Pushes messages that make a page of 250 KB. Returns how many; each text begins with its number.
 async fn push_large_page(visitor: &Visitor) -> Result<usize> {
     let filler = "x".repeat(1990);
-    let gauge = visitor.another()?;
-    gauge.pushed(&filler).await?;
+    let gauge = Visitor::new(visitor.address);
+    gauge.push(&filler).await?;
     let (with, without) = (gauge.page("/").await?, gauge.page("/").await?);
     let messages = 250_000 / (with.len() - without.len());
     for number in 0..messages {
-        visitor.pushed(&format!("{number} {filler}")).await?;
+        visitor.push(&format!("{number} {filler}")).await?;
     }
     Ok(messages)
 }
@@ -146,10 +149,8 @@ fn base36(mut number: u128) -> String {
 }
 
 /// nginx with the settings that it has when nobody sets them.
-async fn start_nginx(nginx: &str, app: &App) -> Result<(Group, SocketAddr)> {
-    let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-    let folder = folder();
-    fs::create_dir_all(&folder)?;
+async fn start_nginx(nginx: &str, folder: &Path, app: SocketAddr) -> Result<Program> {
+    let address = free_address().await?;
     fs::write(
         folder.join("nginx.conf"),
         format!(
@@ -167,19 +168,12 @@ async fn start_nginx(nginx: &str, app: &App) -> Result<(Group, SocketAddr)> {
                 scgi_temp_path scgi;
                 server {{
                     listen {address};
-                    location / {{ proxy_pass {}; }}
+                    location / {{ proxy_pass http://{app}; }}
                 }}
-            }}",
-            app.base
+            }}"
         ),
     )?;
     let mut command = Command::new(nginx);
-    command.arg("-p").arg(&folder).args(["-c", "nginx.conf"]);
-    let running = Group::spawn(&mut command)?;
-    let site = Visitor::of(&format!("http://{address}"))?;
-    within(Duration::from_secs(5), async || {
-        site.page("/").await.map(drop)
-    })
-    .await?;
-    Ok((running, address))
+    command.arg("-p").arg(folder).args(["-c", "nginx.conf"]);
+    Program::start(&mut command, address).await
 }

@@ -10,21 +10,21 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::app::{App, Result, Visitor, postgres};
+use crate::app::{self, Result, Visitor, postgres, races};
 
 /// Fault P2.
 #[tokio::test]
 async fn an_instance_that_starts_during_a_backup_is_ready_and_stalls_no_other() -> Result {
     let postgres = postgres("")?;
-    let first = App::ready(&postgres.url).await?;
+    let first = app::ready(&postgres.url).await?;
     let mut backup = PgConnection::connect(&postgres.url).await?;
     let mut reading = backup.begin().await?;
     reading
         .execute("lock table flash_message, tower_sessions.session in access share mode")
         .await?;
     let (stop, stopping) = watch::channel(false);
-    let load = tokio::spawn(slowest_request(Visitor::new(&first)?, stopping));
-    let second = App::start(&postgres.url, &[]).await?;
+    let load = tokio::spawn(slowest_request(Visitor::new(first.address), stopping));
+    let second = app::start(&postgres.url, &[]).await?;
     let ready = timeout(
         Duration::from_secs(9),
         second.answers("/readyz", StatusCode::OK),
@@ -41,7 +41,7 @@ async fn an_instance_that_starts_during_a_backup_is_ready_and_stalls_no_other() 
 #[tokio::test]
 async fn an_instance_that_waits_for_a_lock_to_make_an_index_stalls_no_other() -> Result {
     let postgres = postgres("")?;
-    let first = App::ready(&postgres.url).await?;
+    let first = app::ready(&postgres.url).await?;
     let mut other = PgConnection::connect(&postgres.url).await?;
     const INDEX: &str = "select indexname from pg_indexes
         where tablename = 'flash_message' and indexdef like '%(expires_at)%'";
@@ -50,8 +50,8 @@ async fn an_instance_that_waits_for_a_lock_to_make_an_index_stalls_no_other() ->
     let mut writing = other.begin().await?;
     (writing.execute("lock table flash_message in row exclusive mode")).await?;
     let (stop, stopping) = watch::channel(false);
-    let load = tokio::spawn(slowest_request(Visitor::new(&first)?, stopping));
-    let second = App::start(&postgres.url, &[]).await?;
+    let load = tokio::spawn(slowest_request(Visitor::new(first.address), stopping));
+    let second = app::start(&postgres.url, &[]).await?;
     sleep(Duration::from_secs(6)).await;
     _ = stop.send(true);
     let slowest = load.await??;
@@ -67,10 +67,10 @@ async fn slowest_request(visitor: Visitor, stop: watch::Receiver<bool>) -> Resul
     let mut slowest = Duration::ZERO;
     while !*stop.borrow() {
         let start = Instant::now();
-        visitor.pushed("again").await?;
+        visitor.push("again").await?;
         slowest = slowest.max(start.elapsed());
         let start = Instant::now();
-        let shown = visitor.shown().await?;
+        let shown = visitor.messages("/").await?;
         slowest = slowest.max(start.elapsed());
         if shown != ["again"] {
             return Err(format!("after {slowest:?} at most, a page shows {shown:?}").into());
@@ -84,16 +84,16 @@ async fn slowest_request(visitor: Visitor, stop: watch::Receiver<bool>) -> Resul
 #[tokio::test]
 async fn a_push_that_waits_for_a_lock_is_stored_if_and_only_if_it_is_acknowledged() -> Result {
     let postgres = postgres("")?;
-    let app = App::ready(&postgres.url).await?;
-    let visitor = Visitor::new(&app)?;
-    visitor.pushed("before").await?;
+    let app = app::ready(&postgres.url).await?;
+    let visitor = Visitor::new(app.address);
+    visitor.push("before").await?;
     let mut other = PgConnection::connect(&postgres.url).await?;
     for milliseconds in [2000, 3200, 4500] {
         let text = format!("locked for {milliseconds} ms");
         let mut lock = other.begin().await?;
         (lock.execute("lock table flash_message in access exclusive mode")).await?;
         let (pushing, pushed) = (visitor.clone(), text.clone());
-        let pushing = tokio::spawn(async move { pushing.push(&pushed).await });
+        let pushing = tokio::spawn(async move { pushing.post_message(&pushed).await });
         sleep(Duration::from_millis(milliseconds)).await;
         lock.rollback().await?;
         let status = pushing.await??.status();
@@ -107,11 +107,11 @@ async fn a_push_that_waits_for_a_lock_is_stored_if_and_only_if_it_is_acknowledge
 #[tokio::test]
 async fn pushes_that_queue_for_a_lock_are_stored_if_and_only_if_they_are_acknowledged() -> Result {
     let postgres = postgres("")?;
-    let app = App::ready(&postgres.url).await?;
+    let app = app::ready(&postgres.url).await?;
     let mut visitors = Vec::new();
     for _ in 0..24 {
-        let visitor = Visitor::new(&app)?;
-        visitor.pushed("before").await?;
+        let visitor = Visitor::new(app.address);
+        visitor.push("before").await?;
         visitors.push(visitor);
     }
     let mut other = PgConnection::connect(&postgres.url).await?;
@@ -121,7 +121,7 @@ async fn pushes_that_queue_for_a_lock_are_stored_if_and_only_if_they_are_acknowl
     for (number, visitor) in visitors.into_iter().enumerate() {
         let text = format!("number {number}");
         pushes.spawn(async move {
-            let status = visitor.push(&text).await?.status();
+            let status = visitor.post_message(&text).await?.status();
             Result::Ok((status, text))
         });
         sleep(Duration::from_millis(250)).await;
@@ -153,22 +153,25 @@ async fn check(status: StatusCode, text: &str, database: &mut PgConnection) -> R
 #[tokio::test]
 async fn a_race_that_waits_for_a_lock_begins_if_and_only_if_it_is_acknowledged() -> Result {
     let postgres = postgres("")?;
-    let app = App::ready(&postgres.url).await?;
+    let app = app::ready(&postgres.url).await?;
     let mut other = PgConnection::connect(&postgres.url).await?;
     for milliseconds in [3200, 4500] {
-        let visitor = Visitor::new(&app)?;
-        visitor.pushed("this begins a session").await?;
+        let visitor = Visitor::new(app.address);
+        visitor.push("this begins a session").await?;
         let mut lock = other.begin().await?;
         // It stops writers alone.
         (lock.execute("lock table tower_sessions.session in share mode")).await?;
         let starting = visitor.clone();
-        let starting =
-            tokio::spawn(async move { starting.post("start_race", &[("name", "Ada")]).await });
+        let starting = tokio::spawn(async move {
+            starting
+                .post_form("/api/start_race", &[("name", "Ada")])
+                .await
+        });
         sleep(Duration::from_millis(milliseconds)).await;
         lock.rollback().await?;
         let status = starting.await??.status();
         settled(&mut other).await?;
-        let races = visitor.races().await?;
+        let races = races(&visitor).await?;
         let is_right = matches!(
             (status, races),
             (StatusCode::SEE_OTHER, true) | (StatusCode::SERVICE_UNAVAILABLE, false)

@@ -1,8 +1,11 @@
 //! What is seen from outside: the log and the numbers.
 
-use std::{fs, net::TcpListener};
+use std::fs;
 
-use crate::app::{App, Result, Visitor, folder, postgres};
+use tempfile::NamedTempFile;
+use test_support::free_address;
+
+use crate::app::{self, Result, Visitor, postgres};
 
 const PRODUCTION: [(&str, &str); 3] = [
     ("RUST_LOG", "info"),
@@ -14,17 +17,16 @@ const SECRET: &str = "a secret of sixty-four bytes at least which is what this s
 #[tokio::test]
 async fn a_log_line_tells_of_each_request_and_never_what_is_secret() -> Result {
     let postgres = postgres("")?;
-    let file = folder();
-    fs::create_dir_all(file.parent().ok_or("a folder")?)?;
-    let app = App::start_logging(&postgres.url, &PRODUCTION, fs::File::create(&file)?).await?;
+    let file = NamedTempFile::new()?;
+    let app = app::start_logging(&postgres.url, &PRODUCTION, file.reopen()?).await?;
     app.answers("/readyz", reqwest::StatusCode::OK).await?;
-    let visitor = Visitor::new(&app)?;
-    let pushed = visitor.push("a private text").await?;
+    let visitor = Visitor::new(app.address);
+    let pushed = visitor.post_message("a private text").await?;
     let id = pushed.headers()["x-request-id"].to_str()?.to_owned();
     let cookie = pushed.headers()["set-cookie"].to_str()?.to_owned();
     visitor.get("/messages?private=1").await?.text().await?;
     postgres.stop();
-    visitor.push("another private text").await?;
+    visitor.post_message("another private text").await?;
     drop(app);
 
     let log = fs::read_to_string(file)?;
@@ -58,13 +60,13 @@ async fn a_log_line_tells_of_each_request_and_never_what_is_secret() -> Result {
 #[tokio::test]
 async fn the_numbers_for_prometheus_are_on_an_address_of_their_own() -> Result {
     let postgres = postgres("")?;
-    let metrics = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
-    let app = App::start(&postgres.url, &[("METRICS_ADDR", &metrics)]).await?;
+    let metrics = free_address().await?.to_string();
+    let app = app::start(&postgres.url, &[("METRICS_ADDR", &metrics)]).await?;
     app.answers("/readyz", reqwest::StatusCode::OK).await?;
-    let visitor = Visitor::new(&app)?;
+    let visitor = Visitor::new(app.address);
     visitor.push("one").await?;
     visitor.push("two").await?;
-    assert_eq!(visitor.shown().await?.len(), 2);
+    assert_eq!(visitor.messages("/").await?.len(), 2);
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;
     let numbers = reqwest::get(format!("http://{metrics}/metrics"))
         .await?

@@ -3,33 +3,37 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use reqwest::StatusCode;
+use test_support::Signal;
 use tokio::sync::watch;
 
-use crate::app::{App, Result, Visitor, postgres, push_on};
+use crate::app::{self, Result, Visitor, postgres, push_on};
 
 /// Scenario 26, the gentle half.
 #[tokio::test]
 async fn on_sigterm_requests_under_way_are_answered_and_nothing_is_lost_or_shown_twice() -> Result {
     let postgres = postgres("")?;
-    let app = App::ready(&postgres.url).await?;
-    let next = App::ready(&postgres.url).await?;
+    let mut app = app::ready(&postgres.url).await?;
+    let next = app::ready(&postgres.url).await?;
     let mut visits = Vec::new();
     for number in 0..40 {
-        let visitor = Visitor::new(&app)?;
+        let visitor = Visitor::new(app.address);
         let text = format!("message {number}");
-        assert_eq!(visitor.push(&text).await?.status(), StatusCode::SEE_OTHER);
+        assert_eq!(
+            visitor.post_message(&text).await?.status(),
+            StatusCode::SEE_OTHER
+        );
         let loading = visitor.clone();
         visits.push((
             visitor,
             text,
-            tokio::spawn(async move { loading.shown().await }),
+            tokio::spawn(async move { loading.messages("/").await }),
         ));
     }
-    app.signal("TERM")?;
+    app.signal(Signal::TERM)?;
     for (visitor, text, shown) in visits {
         // Requests that came after the signal found nobody.
         let before = shown.await?.unwrap_or_default();
-        let after = visitor.at(&next).shown().await?;
+        let after = visitor.at(next.address).messages("/").await?;
         assert_eq!([before, after].concat(), [text]);
     }
     assert!(app.wait()?.success());
@@ -41,25 +45,25 @@ async fn on_sigterm_requests_under_way_are_answered_and_nothing_is_lost_or_shown
 async fn an_instance_that_is_killed_under_load_loses_no_message() -> Result {
     let postgres = postgres("")?;
     let (doomed, stays) = (
-        App::ready(&postgres.url).await?,
-        App::ready(&postgres.url).await?,
+        app::ready(&postgres.url).await?,
+        app::ready(&postgres.url).await?,
     );
     let (stop, stopping) = watch::channel(false);
     let mut visitors = Vec::new();
     for number in 0..6 {
-        let visitor = Visitor::new(&stays)?;
+        let visitor = Visitor::new(stays.address);
         visitor.push("begin").await?;
-        visitor.shown().await?;
+        visitor.messages("/").await?;
         let pushed = tokio::spawn(push_on(
             visitor.clone(),
             format!("v{number}"),
             stopping.clone(),
         ));
-        let (reader, stopping) = (visitor.at(&doomed), stopping.clone());
+        let (reader, stopping) = (visitor.at(doomed.address), stopping.clone());
         let read = tokio::spawn(async move {
             let mut shown = Vec::new();
             while !*stopping.borrow() {
-                shown.extend(reader.shown().await.unwrap_or_default());
+                shown.extend(reader.messages("/").await.unwrap_or_default());
                 tokio::time::sleep(Duration::from_millis(3)).await;
             }
             shown
@@ -67,7 +71,7 @@ async fn an_instance_that_is_killed_under_load_loses_no_message() -> Result {
         visitors.push((visitor, pushed, read));
     }
     tokio::time::sleep(Duration::from_millis(800)).await;
-    doomed.signal("KILL")?;
+    doomed.signal(Signal::KILL)?;
     tokio::time::sleep(Duration::from_millis(200)).await;
     stop.send(true)?;
     // What the killed one had leased comes back after 15 seconds.
@@ -76,7 +80,7 @@ async fn an_instance_that_is_killed_under_load_loses_no_message() -> Result {
     for (visitor, pushed, read) in visitors {
         let acknowledged = pushed.await?;
         let mut times = BTreeMap::new();
-        for text in read.await?.into_iter().chain(visitor.shown().await?) {
+        for text in read.await?.into_iter().chain(visitor.messages("/").await?) {
             *times.entry(text).or_insert(0) += 1;
         }
         for text in &acknowledged {

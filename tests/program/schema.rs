@@ -9,16 +9,18 @@ use std::{
 
 use sqlx::{Connection, Executor, PgConnection};
 
-use crate::app::{App, Result, Visitor, postgres, within, works};
+use crate::app::{self, Result, Visitor, postgres, races, within, works};
 
 /// Fault P3.
 #[tokio::test]
 async fn columns_that_come_and_go_are_not_noticed_by_an_instance_that_runs() -> Result {
     let postgres = postgres("")?;
-    let app = App::ready(&postgres.url).await?;
-    let visitor = Visitor::new(&app)?;
-    visitor.posted("start_race", &[("name", "Ada")]).await?;
-    visitor.shown().await?;
+    let app = app::ready(&postgres.url).await?;
+    let visitor = Visitor::new(app.address);
+    visitor
+        .submit("/api/start_race", &[("name", "Ada")])
+        .await?;
+    visitor.messages("/").await?;
     let mut admin = PgConnection::connect(&postgres.url).await?;
     for change in [
         "alter table flash_message add column x text",
@@ -28,9 +30,9 @@ async fn columns_that_come_and_go_are_not_noticed_by_an_instance_that_runs() -> 
     ] {
         // From here on the connections have the statements prepared.
         for text in ["before", "after"] {
-            visitor.pushed(text).await?;
-            assert_eq!(visitor.shown().await?, [text], "{change}");
-            assert!(visitor.races().await?, "{change}");
+            visitor.push(text).await?;
+            assert_eq!(visitor.messages("/").await?, [text], "{change}");
+            assert!(races(&visitor).await?, "{change}");
             if text == "before" {
                 admin.execute(change).await?;
             }
@@ -58,7 +60,7 @@ async fn a_table_of_the_plain_session_store_gets_its_columns_without_being_rewri
         .await?;
     const FILE: &str = "select pg_relation_filepath('tower_sessions.session')";
     let before: String = sqlx::query_scalar(FILE).fetch_one(&mut admin).await?;
-    let app = App::ready(&postgres.url).await?;
+    let app = app::ready(&postgres.url).await?;
     works(&app, Duration::from_secs(5)).await?;
     let after: String = sqlx::query_scalar(FILE).fetch_one(&mut admin).await?;
     assert_eq!(before, after);
@@ -75,7 +77,7 @@ const RIGHTS: &str = "create role clerk login;
 #[tokio::test]
 async fn a_role_with_rights_on_rows_alone_is_enough_for_tables_that_are_there() -> Result {
     let postgres = postgres("")?;
-    drop(App::ready(&postgres.url).await?);
+    drop(app::ready(&postgres.url).await?);
     let mut owner = PgConnection::connect(&postgres.url).await?;
     owner.execute(RIGHTS).await?;
     runs_as_clerk(&postgres.url).await
@@ -105,14 +107,16 @@ async fn the_printed_schema_is_all_that_an_owner_must_run() -> Result {
 }
 
 async fn runs_as_clerk(database_url: &str) -> Result {
-    let app = App::ready(&database_url.replace("race@", "clerk@")).await?;
-    let visitor = Visitor::new(&app)?;
-    visitor.pushed("kept").await?;
-    assert_eq!(visitor.shown().await?, ["kept"]);
-    visitor.posted("start_race", &[("name", "Ada")]).await?;
-    assert!(visitor.races().await?);
-    visitor.posted("end_session", &[]).await?;
-    assert!(!visitor.races().await?);
+    let app = app::ready(&database_url.replace("race@", "clerk@")).await?;
+    let visitor = Visitor::new(app.address);
+    visitor.push("kept").await?;
+    assert_eq!(visitor.messages("/").await?, ["kept"]);
+    visitor
+        .submit("/api/start_race", &[("name", "Ada")])
+        .await?;
+    assert!(races(&visitor).await?);
+    visitor.submit("/api/end_session", &[]).await?;
+    assert!(!races(&visitor).await?);
     Ok(())
 }
 
@@ -120,15 +124,15 @@ async fn runs_as_clerk(database_url: &str) -> Result {
 #[tokio::test]
 async fn a_message_that_can_not_be_read_leaves_and_hides_no_other() -> Result {
     let postgres = postgres("")?;
-    let (app, log) = App::ready_logging(&postgres.url).await?;
+    let (app, log) = app::ready_logging(&postgres.url).await?;
     let mut admin = PgConnection::connect(&postgres.url).await?;
     // An id that nothing else in the log looks like.
     (admin.execute("alter table flash_message alter column id restart with 987654321")).await?;
     let mut visitors = Vec::new();
     for number in 0..10 {
-        let visitor = Visitor::new(&app)?;
+        let visitor = Visitor::new(app.address);
         for text in ["good", "odd", "better"] {
-            visitor.pushed(&format!("{text} {number}")).await?;
+            visitor.push(&format!("{text} {number}")).await?;
         }
         visitors.push(visitor);
     }
@@ -141,7 +145,7 @@ async fn a_message_that_can_not_be_read_leaves_and_hides_no_other() -> Result {
     let loading = visitors
         .iter()
         .cloned()
-        .map(|visitor| tokio::spawn(async move { visitor.shown().await }));
+        .map(|visitor| tokio::spawn(async move { visitor.messages("/").await }));
     for (number, shown) in loading.collect::<Vec<_>>().into_iter().enumerate() {
         let mut right = ["good", "odd", "better"]
             .map(|text| format!("{text} {number}"))
@@ -151,8 +155,8 @@ async fn a_message_that_can_not_be_read_leaves_and_hides_no_other() -> Result {
         }
         assert_eq!(shown.await??, right);
     }
-    visitors[0].pushed("next").await?;
-    assert_eq!(visitors[0].shown().await?, ["next"]);
+    visitors[0].push("next").await?;
+    assert_eq!(visitors[0].messages("/").await?, ["next"]);
     let lines = logged(&log)?;
     let line = lines.iter().find(|line| line.contains(&id.to_string()));
     assert!(line.is_some(), "{id} is not in {lines:#?}");
@@ -171,17 +175,19 @@ async fn a_message_that_can_not_be_read_leaves_and_hides_no_other() -> Result {
 #[tokio::test]
 async fn a_session_that_can_not_be_read_is_none_and_its_visitor_can_begin_another() -> Result {
     let postgres = postgres("")?;
-    let (app, log) = App::ready_logging(&postgres.url).await?;
-    let visitor = Visitor::new(&app)?;
-    visitor.posted("start_race", &[("name", "Ada")]).await?;
-    visitor.shown().await?;
+    let (app, log) = app::ready_logging(&postgres.url).await?;
+    let visitor = Visitor::new(app.address);
+    visitor
+        .submit("/api/start_race", &[("name", "Ada")])
+        .await?;
+    visitor.messages("/").await?;
     let cookies = visitor.cookies()?;
     let mut admin = PgConnection::connect(&postgres.url).await?;
     (admin.execute("update tower_sessions.session set data = '\\xc1'")).await?;
 
     let before = logged(&log)?.len();
     for _ in 0..2 {
-        assert!(!visitor.races().await?);
+        assert!(!races(&visitor).await?);
         let session = visitor.page("/session").await?;
         assert!(session.contains("Looking around starts no"), "{session}");
     }
@@ -189,13 +195,15 @@ async fn a_session_that_can_not_be_read_is_none_and_its_visitor_can_begin_anothe
     // tower-sessions has its own line for a session that is not there.
     lines.retain(|line| line.contains("ERROR"));
     assert_eq!(lines.len(), 1, "{lines:#?}");
-    visitor.posted("start_race", &[("name", "Ada")]).await?;
-    assert!(visitor.races().await?);
+    visitor
+        .submit("/api/start_race", &[("name", "Ada")])
+        .await?;
+    assert!(races(&visitor).await?);
     assert_ne!(visitor.cookies()?, cookies);
     Ok(())
 }
 
-fn logged(file: &Path) -> Result<Vec<String>> {
+fn logged(file: impl AsRef<Path>) -> Result<Vec<String>> {
     let log = fs::read_to_string(file)?;
     Ok(log.lines().map(str::to_owned).collect())
 }

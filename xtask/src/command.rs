@@ -1,7 +1,11 @@
 //! Runs programs, and stops them with all that they started.
 
 use std::{
-    os::unix::process::CommandExt,
+    env,
+    ffi::OsString,
+    fs,
+    os::unix::{fs::MetadataExt, process::CommandExt},
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicBool, Ordering},
     thread,
@@ -10,10 +14,11 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process_group};
+use xshell::{Cmd, Shell};
 
 static STOPPED: AtomicBool = AtomicBool::new(false);
 
-/// From here on Ctrl-C and SIGTERM end the program that is running, and then this one.
+/// From here on Ctrl-C and SIGTERM end the running programs, and then this one.
 pub fn stop_on_signals() -> Result<()> {
     ctrlc::set_handler(|| STOPPED.store(true, Ordering::Relaxed)).context("can't handle signals")
 }
@@ -22,11 +27,67 @@ pub fn stopped() -> bool {
     STOPPED.load(Ordering::Relaxed)
 }
 
+/// Returns the folder of the workspace.
+pub fn root() -> &'static Path {
+    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
+    xtask.parent().unwrap_or(xtask)
+}
+
+/// Returns a shell in the workspace's folder that finds the programs which `setup` installs.
+pub fn shell() -> Result<Shell> {
+    let shell = Shell::new()?;
+    shell.change_dir(root());
+    shell.set_var("PATH", env::join_paths(path())?);
+    Ok(shell)
+}
+
+/// Returns the folder where cargo installs programs.
+pub fn cargo_bin() -> Option<PathBuf> {
+    let home = || Some(Path::new(&env::var_os("HOME")?).join(".cargo"));
+    let cargo = env::var_os("CARGO_HOME").map(PathBuf::from).or_else(home)?;
+    Some(cargo.join("bin"))
+}
+
+fn path() -> Vec<PathBuf> {
+    let installed = [Some(root().join("end2end/node_modules/.bin")), cargo_bin()];
+    let path = env::var_os("PATH").unwrap_or_default();
+    (installed.into_iter().flatten())
+        .chain(env::split_paths(&path))
+        .collect()
+}
+
+/// Returns the path of the first of these programs that is installed.
+pub fn find(programs: &[&str]) -> Option<PathBuf> {
+    let mut folders = path();
+    // Debian keeps servers there, and only root has it on the PATH.
+    folders.push("/usr/sbin".into());
+    let folders = &folders;
+    let mut paths = (programs.iter())
+        .flat_map(|program| folders.iter().map(move |folder| folder.join(program)));
+    let is_program = |path: &PathBuf| {
+        fs::metadata(path).is_ok_and(|file| file.is_file() && file.mode() & 0o111 != 0)
+    };
+    paths.find(is_program)
+}
+
+pub fn exists(program: &str) -> bool {
+    find(&[program]).is_some()
+}
+
+/// Prints a command, then runs it to its end.
+///
+/// # Errors
+/// The program is missing, it fails, or Ctrl-C came.
+pub fn run(cmd: Cmd) -> Result<()> {
+    eprintln!("$ {cmd}");
+    run_quietly(&mut command(cmd))
+}
+
 /// Runs a program to its end.
 ///
 /// # Errors
-/// It is missing, fails, or Ctrl-C came.
-pub fn run(command: &mut Command) -> Result<()> {
+/// The program is missing, it fails, or Ctrl-C came.
+pub fn run_quietly(command: &mut Command) -> Result<()> {
     let mut child = Group::spawn(command)?;
     while child.is_running()? {
         if stopped() {
@@ -37,19 +98,36 @@ pub fn run(command: &mut Command) -> Result<()> {
     child.succeeded()
 }
 
-/// What a program prints, without the white space around it. None when it is missing or fails.
+/// Returns what a command prints, without the white space around it; `None` when it fails.
+pub fn read(cmd: Cmd) -> Option<String> {
+    output(&mut command(cmd))
+}
+
+/// Returns what a program prints, without the white space around it; `None` when it fails.
 pub fn output(command: &mut Command) -> Option<String> {
     let output = command.stderr(Stdio::null()).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     output.status.success().then(|| text.trim().to_owned())
 }
 
-/// Whether a program of this name is on the PATH.
-pub fn exists(program: &str) -> bool {
-    output(Command::new("sh").args(["-c", "command -v \"$0\"", program])).is_some()
+/// Returns the command without the variables of the cargo that runs this program. They would overrule
+/// the toolchain of this folder, and build scripts that look at them (ring's) would run again.
+pub fn command(cmd: Cmd) -> Command {
+    let mut command = Command::from(cmd);
+    for name in env::vars_os().map(|(name, _)| name).filter(is_of_cargo) {
+        command.env_remove(name);
+    }
+    command
 }
 
-/// A program in a process group of its own. Dropped, all of the group is stopped.
+fn is_of_cargo(name: &OsString) -> bool {
+    let name = name.to_string_lossy();
+    name.starts_with("CARGO_PKG_")
+        || name.starts_with("CARGO_MANIFEST_")
+        || matches!(&*name, "CARGO" | "RUSTC" | "RUSTDOC" | "RUSTUP_TOOLCHAIN")
+}
+
+/// A program in a process group of its own. Dropped, the whole group is stopped.
 pub struct Group {
     name: String,
     child: Child,
@@ -66,7 +144,7 @@ impl Group {
         Ok(Self { name, child })
     }
 
-    /// The number of the group, and of the program that leads it.
+    /// Returns the number of the group, and of the program that leads it.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
@@ -75,6 +153,8 @@ impl Group {
         Ok(self.child.try_wait()?.is_none())
     }
 
+    /// Waits until the program ends.
+    ///
     /// # Errors
     /// It ended with a failure.
     pub fn succeeded(&mut self) -> Result<()> {

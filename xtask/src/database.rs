@@ -1,26 +1,23 @@
-//! The database of a run: the one of DATABASE_URL, else one of our own.
+//! The database of a run: the one that DATABASE_URL names, else one of our own.
 
-use std::{
-    env, fs,
-    net::{TcpStream, ToSocketAddrs},
-    time::Duration,
-};
+use std::{env, net::TcpStream, time::Duration};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use url::Url;
 
-use crate::{postgres::Postgres, steps::step, tools::root};
+use crate::{command::root, postgres::Postgres, steps::step};
 
 pub struct Database {
     pub url: String,
     _server: Option<Postgres>,
 }
 
-/// The database of `serve`: its data stays.
+/// Returns the database of `serve`: its data stays.
 pub fn to_keep() -> Result<Database> {
     given().unwrap_or_else(|| own(".postgres", "kept in .postgres", ""))
 }
 
-/// The database of `test`: its data goes with the run.
+/// Returns the database of `test`: its data goes with the run.
 pub fn to_throw_away() -> Result<Database> {
     given().unwrap_or_else(|| {
         // The tests count statements; nothing must outlive a crash of the machine.
@@ -39,47 +36,38 @@ fn own(folder: &str, what: &str, settings: &str) -> Result<Database> {
     })
 }
 
-/// From the environment or `.env`.
 fn given() -> Option<Result<Database>> {
-    let url = env::var("DATABASE_URL")
-        .ok()
-        .or_else(|| from_env_file("DATABASE_URL"))?;
-    if url.trim().is_empty() {
-        return None;
-    }
+    let url = given_url()?;
     Some(answers(&url).map(|()| Database { url, _server: None }))
 }
 
-fn from_env_file(name: &str) -> Option<String> {
-    let file = fs::read_to_string(root().join(".env")).ok()?;
-    let value = file
-        .lines()
-        .find_map(|line| line.trim().strip_prefix(name)?.trim().strip_prefix('='))?;
-    Some(value.trim().trim_matches('"').to_owned())
+/// Returns DATABASE_URL from the environment, else from `.env`.
+pub fn given_url() -> Option<String> {
+    let name = "DATABASE_URL";
+    let from_file = || {
+        let mut file = dotenvy::from_path_iter(root().join(".env")).ok()?;
+        file.find_map(|line| line.ok().filter(|(key, _)| key == name))
+    };
+    let url = env::var(name).ok().or_else(|| Some(from_file()?.1))?;
+    (!url.trim().is_empty()).then_some(url)
 }
 
-/// Before a build of minutes: is there anybody?
-fn answers(url: &str) -> Result<()> {
-    let cure = "Start that server, or unset DATABASE_URL: then one of our own is started";
-    let authority = url
-        .split_once("://")
-        .map(|(_, rest)| rest)
-        .and_then(|rest| rest.split(['/', '?']).next());
-    let authority = authority
+/// Before a build of minutes: does a server listen there?
+fn answers(text: &str) -> Result<()> {
+    let url = Url::parse(text)
         .context("DATABASE_URL must look like postgres://user:password@host:5432/database")?;
-    let host = authority.rsplit('@').next().unwrap_or_default();
-    if host.is_empty() {
+    let is_socket = |host: &str| host.is_empty() || host.contains(['/', '%']);
+    let Some(host) = url.host_str().filter(|host| !is_socket(host)) else {
         return Ok(()); // a socket in the file system: the app will say
-    }
-    let address = if host.contains(':') {
-        host.to_owned()
-    } else {
-        format!("{host}:5432")
     };
-    let reached = (address.to_socket_addrs().ok().into_iter().flatten())
-        .any(|address| TcpStream::connect_timeout(&address, Duration::from_secs(3)).is_ok());
-    match reached {
-        true => Ok(()),
-        false => anyhow::bail!("DATABASE_URL: nothing answers at {address}. {cure}"),
+    let addresses = url.socket_addrs(|| Some(5432)).unwrap_or_default();
+    let answers = |address| TcpStream::connect_timeout(address, Duration::from_secs(3)).is_ok();
+    if !addresses.iter().any(answers) {
+        bail!(
+            "DATABASE_URL: nothing answers at {host}:{}. Start that server, or unset DATABASE_URL: \
+             then one of our own is started",
+            url.port().unwrap_or(5432)
+        );
     }
+    Ok(())
 }

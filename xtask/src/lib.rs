@@ -1,10 +1,18 @@
-//! What the README's two commands run. The app's tests use its PostgreSQL.
+//! The repository's commands, and what they share with the tests and the benchmark.
 
+pub mod account;
 pub mod command;
+pub mod commands;
 pub mod database;
 pub mod postgres;
-pub mod serve;
-pub mod site;
+pub mod server;
+pub mod setup;
 pub mod steps;
-pub mod tests;
-pub mod tools;
+
+/// What the app's tests call.
+pub mod tools {
+    pub use crate::{
+        command::root,
+        setup::servers::{nginx, pgbouncer},
+    };
+}

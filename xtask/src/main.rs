@@ -1,36 +1,65 @@
-//! `cargo xtask …`: what the README's two commands run.
+//! `cargo xtask …`: the repository's commands.
 
 use std::process::ExitCode;
 
-use xtask::{command, serve, site, tests, tools};
+use anyhow::Result;
+use xtask::{command, commands::*};
 
-const USAGE: &str = "\
-cargo xtask serve        set up what is missing, then run the app on http://localhost:5500
-cargo xtask test [STEP…] all checks, or only some: format lint depend unit build browser firefox lighthouse
-cargo xtask build        the release build: target/release/race-bib and target/site
-cargo xtask postgres     the app's PostgreSQL alone, until Ctrl-C; prints its DATABASE_URL
-cargo xtask bench        race-bib beside its peers; writes bench/RESULTS.md
-cargo xtask fuzz         any cookie and any form, 10 minutes each, on a nightly toolchain
-cargo xtask tools        set up what is missing, nothing else";
+mod flags {
+    xflags::xflags! {
+        /// The commands of this repository. Each one installs what it needs and the machine lacks.
+        cmd xtask {
+            /// Print this help.
+            default cmd help {}
+            /// Run the app on http://localhost:5500, built again at each change.
+            cmd serve {}
+            /// Run all checks, or only some: format lint depend unit build browser firefox lighthouse.
+            cmd test {
+                /// The checks to run; all of them by default.
+                repeated steps: String
+            }
+            /// Build the release: target/release/race-bib and target/site.
+            cmd build {}
+            /// Run the app's PostgreSQL alone, until Ctrl-C. It prints its DATABASE_URL.
+            cmd postgres {}
+            /// Measure race-bib beside its peers and write bench/RESULTS.md.
+            cmd bench {}
+            /// Throw any cookie and any form at the app, 10 minutes each, on a nightly toolchain.
+            cmd fuzz {}
+            /// Install what `serve` and `build` need, nothing else.
+            cmd tools {}
+        }
+    }
+
+    impl Xtask {
+        pub const HELP: &str = Self::HELP_;
+    }
+}
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let done = command::stop_on_signals().and_then(|()| match arguments.as_slice() {
-        ["serve"] => serve::serve(),
-        ["test", steps @ ..] => tests::test(steps),
-        ["build"] => site::build_release(),
-        ["postgres"] => serve::postgres(),
-        ["bench"] => tests::bench(),
-        ["fuzz"] => tests::fuzz(),
-        ["tools"] => tools::for_watching(),
-        _ => Err(anyhow::anyhow!("{USAGE}")),
-    });
-    match done {
+    let command = flags::Xtask::from_env_or_exit().subcommand;
+    match command::stop_on_signals().and_then(|()| run(command)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("\n{error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+fn run(command: flags::XtaskCmd) -> Result<()> {
+    use flags::XtaskCmd::*;
+    match command {
+        Help(_) => {
+            println!("{}", flags::Xtask::HELP);
+            Ok(())
+        }
+        Serve(_) => serve::serve(),
+        Test(test) => test::test(&test.steps),
+        Build(_) => build::build(),
+        Postgres(_) => postgres::postgres(),
+        Bench(_) => bench::bench(),
+        Fuzz(_) => fuzz::fuzz(),
+        Tools(_) => tools::tools(),
     }
 }

@@ -1,19 +1,22 @@
-//! A PostgreSQL server of our own, from the binaries on this machine.
+//! A PostgreSQL server of our own.
 
 use std::{
-    env, fs,
+    fs,
     net::TcpListener,
-    os::unix::fs::{DirBuilderExt, MetadataExt, chown},
     path::{Path, PathBuf},
     process::Command,
     thread,
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::command::{exists, output, run};
+use crate::{
+    account::{self, Account},
+    command::{output, run_quietly},
+    setup::postgres::binaries,
+};
 
 /// A server; dropped, it stops when this run has started it.
 pub struct Postgres {
@@ -27,24 +30,13 @@ pub struct Postgres {
     started: bool,
 }
 
-/// PostgreSQL refuses to run as root: this user runs it then.
-#[derive(Clone)]
-struct Account {
-    name: &'static str,
-    uid: u32,
-    gid: u32,
-}
-
 impl Postgres {
     /// Starts the server whose data is in `folder`, on a free port, with further `settings`; creates
     /// it when it is not there.
     pub fn start(folder: &Path, settings: &str) -> Result<Self> {
         let binaries = binaries()?;
-        let account = match rustix::process::getuid().is_root() {
-            true => Some(account()?),
-            false => None,
-        };
-        let folder = &reachable(folder, account.as_ref())?;
+        let account = Account::needed()?;
+        let folder = &account::create(folder, account.as_ref())?;
         let mut server = Self {
             binaries,
             account,
@@ -61,18 +53,22 @@ impl Postgres {
         }
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         server.url = url(&port.to_string());
-        if !server.data.join("PG_VERSION").exists() {
-            run(server
-                .command("initdb")
-                .args([
-                    "--auth=trust",
-                    "--username=race",
-                    "--encoding=UTF8",
-                    "--locale=C",
-                    "--pgdata",
-                ])
-                .arg(&server.data)
-                .stdout(std::process::Stdio::null()))?;
+        if server.data.join("PG_VERSION").exists() {
+            server.check_version()?;
+        } else {
+            run_quietly(
+                server
+                    .command("initdb")
+                    .args([
+                        "--auth=trust",
+                        "--username=race",
+                        "--encoding=UTF8",
+                        "--locale=C",
+                        "--pgdata",
+                    ])
+                    .arg(&server.data)
+                    .stdout(std::process::Stdio::null()),
+            )?;
         }
         server.options = format!(
             "-c listen_addresses=127.0.0.1 -c port={port} -c max_connections=200 \
@@ -83,34 +79,56 @@ impl Postgres {
         Ok(server)
     }
 
-    /// Starts a standby of this server, whose data is in `folder`, on a free port.
+    /// # Errors
+    /// Another version of PostgreSQL has made the data.
+    fn check_version(&self) -> Result<()> {
+        let made_by = fs::read_to_string(self.data.join("PG_VERSION"))?;
+        let version = output(self.command("initdb").arg("--version")).unwrap_or_default();
+        ensure!(
+            version.contains(&format!(") {}.", made_by.trim())),
+            "{} was made by PostgreSQL {}, but here is {version}. Install that version, or remove the folder",
+            self.data.display(),
+            made_by.trim()
+        );
+        Ok(())
+    }
+
+    /// Starts a standby of this server, whose data is in `folder`, on a free port. This server stops
+    /// for the moment in which its data is copied: not every PostgreSQL comes with pg_basebackup.
     ///
     /// # Errors
-    /// This server doesn't run, or pg_basebackup is missing.
+    /// This server doesn't start again, or the standby doesn't start.
     pub fn start_standby(&self, folder: &Path, settings: &str) -> Result<Self> {
-        let data = reachable(folder, self.account.as_ref())?.join("data");
-        run(self
-            .command("pg_basebackup")
-            .args(["--write-recovery-conf", "--checkpoint=fast", "--dbname"])
-            .arg(&self.url)
-            .arg("--pgdata")
-            .arg(data))?;
-        Self::start(folder, settings)
+        let account = self.account.as_ref();
+        let copy = account::create(folder, account)?.join("data");
+        self.stop();
+        run_quietly(Command::new("cp").arg("-a").args([&self.data, &copy]))?;
+        self.pg_ctl_start()?;
+        let signal = copy.join("standby.signal");
+        fs::write(&signal, "")?;
+        account.map_or(Ok(()), |account| account.own(&signal))?;
+        let settings = format!("{settings} -c primary_conninfo='{}'", self.url);
+        Self::start(folder, &settings)
     }
 
     /// Starts it after a [`stop`](Self::stop) or [`kill`](Self::kill), on the same port.
     pub fn start_again(&mut self) -> Result<()> {
-        let log = self.folder.join("log");
-        run(self
-            .command("pg_ctl")
-            .args(["start", "--wait", "--silent", "--pgdata"])
-            .arg(&self.data)
-            .arg("--log")
-            .arg(&log)
-            .args(["--options", &self.options]))
-        .with_context(|| format!("PostgreSQL does not start; its log is {}", log.display()))?;
+        self.pg_ctl_start()?;
         self.started = true;
         Ok(())
+    }
+
+    fn pg_ctl_start(&self) -> Result<()> {
+        let log = self.folder.join("log");
+        run_quietly(
+            self.command("pg_ctl")
+                .args(["start", "--wait", "--silent", "--pgdata"])
+                .arg(&self.data)
+                .arg("--log")
+                .arg(&log)
+                .args(["--options", &self.options]),
+        )
+        .with_context(|| format!("PostgreSQL does not start; its log is {}", log.display()))
     }
 
     /// The port of the server that another run has started on this data.
@@ -192,12 +210,8 @@ impl Postgres {
         let program = self.binaries.join(program);
         let mut command = match &self.account {
             Some(account) => {
-                let mut command = Command::new("setpriv");
-                command
-                    .arg(format!("--reuid={}", account.uid))
-                    .arg(format!("--regid={}", account.gid))
-                    .args(["--clear-groups", "--"])
-                    .arg(program);
+                let mut command = account.setpriv();
+                command.arg(program);
                 command
             }
             None => Command::new(program),
@@ -217,93 +231,4 @@ impl Drop for Postgres {
 
 fn url(port: &str) -> String {
     format!("postgres://race@127.0.0.1:{port}/postgres")
-}
-
-/// The folder of the newest initdb and pg_ctl.
-fn binaries() -> Result<PathBuf> {
-    let has_server =
-        |folder: &PathBuf| folder.join("initdb").exists() && folder.join("pg_ctl").exists();
-    let version = |folder: &PathBuf| {
-        let name = folder
-            .parent()
-            .and_then(Path::file_name)
-            .map(|name| name.to_string_lossy().into_owned());
-        name.and_then(|name| name.parse::<u32>().ok())
-    };
-    let mut installed: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|folder| folder.path().join("bin"))
-        .filter(has_server)
-        .collect();
-    installed.sort_by_key(version);
-    let by_config = || {
-        output(Command::new("pg_config").arg("--bindir"))
-            .map(PathBuf::from)
-            .filter(has_server)
-    };
-    let on_path = || env::split_paths(&env::var_os("PATH")?).find(has_server);
-    installed.pop().or_else(by_config).or_else(on_path).context(
-        "DATABASE_URL is not set, and there are no PostgreSQL binaries (initdb, pg_ctl) to run a server \
-         of our own. Install PostgreSQL 15 or newer (Debian, Ubuntu: apt-get install postgresql; \
-         Fedora: dnf install postgresql-server; macOS: brew install postgresql), or set DATABASE_URL",
-    )
-}
-
-fn account() -> Result<Account> {
-    ensure!(
-        exists("setpriv"),
-        "PostgreSQL does not run as root, and setpriv (util-linux) is missing to run it as another user"
-    );
-    let id = |name: &str, what: &str| output(Command::new("id").args([what, name]))?.parse().ok();
-    for name in ["postgres", "nobody"] {
-        if let (Some(uid), Some(gid)) = (id(name, "-u"), id(name, "-g")) {
-            return Ok(Account { name, uid, gid });
-        }
-    }
-    bail!("PostgreSQL does not run as root, and there is no user postgres or nobody to run it as")
-}
-
-/// `folder`, or where the account that runs the server can't reach it, one that it can.
-fn reachable(folder: &Path, account: Option<&Account>) -> Result<PathBuf> {
-    let Some(account) = account else {
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)?;
-        return Ok(folder.to_owned());
-    };
-    let others_may_pass =
-        |folder: &Path| fs::metadata(folder).is_ok_and(|data| data.mode() & 0o001 != 0);
-    let parent = folder.parent().context("a folder has a parent")?;
-    let folder = if parent
-        .ancestors()
-        .filter(|folder| folder.exists())
-        .all(others_may_pass)
-    {
-        folder.to_owned()
-    } else {
-        let name: String = folder
-            .to_string_lossy()
-            .replace(|c: char| !c.is_ascii_alphanumeric(), "-");
-        let elsewhere = Path::new("/var/tmp").join(format!("race-bib{name}"));
-        println!(
-            "the user {} can't reach {}: PostgreSQL's data is in {}",
-            account.name,
-            folder.display(),
-            elsewhere.display()
-        );
-        elsewhere
-    };
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o755)
-        .create(folder.parent().context("a folder has a parent")?)?;
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(&folder)?;
-    chown(&folder, Some(account.uid), Some(account.gid))?;
-    Ok(folder)
 }

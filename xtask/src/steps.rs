@@ -9,11 +9,11 @@ pub fn step<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     println!("\n▸ {name}");
     let start = Instant::now();
     let done = work().with_context(|| format!("✗ {name}"))?;
-    println!("✓ {name}, {}", seconds(start));
+    println!("✓ {name}: {}", elapsed(start));
     Ok(done)
 }
 
-pub fn seconds(start: Instant) -> String {
+pub fn elapsed(start: Instant) -> String {
     let seconds = start.elapsed().as_secs();
     format!("{} min {:02} s", seconds / 60, seconds % 60)
 }

@@ -1,9 +1,8 @@
-//! The layer that takes the messages of a session before a page is rendered, and its background work.
+//! The layer that takes the messages of a session before a page is rendered.
 
 use std::{
     fmt,
-    future::{Future, IntoFuture},
-    io,
+    future::Future,
     pin::Pin,
     sync::{
         Arc,
@@ -14,13 +13,12 @@ use std::{
 };
 
 use axum::{
-    BoxError, Json, Router,
+    BoxError, Json,
     body::{Body, Bytes, HttpBody},
     response::IntoResponse,
 };
 use http::{HeaderMap, Method, Request, Response};
 use pg_sessions::{SessionLayer, SessionService, Visit, is_page_load, is_speculative};
-use tokio::net::TcpListener;
 use tower::{Layer, Service};
 use tower_sessions::{
     Session,
@@ -31,8 +29,6 @@ use crate::{
     deletion::Deleter,
     delivered_body::Transport,
     flash::{Flash, Inner},
-    listener::{FlashListener, with_connection},
-    purge::purge_every,
     request::{RequestKind, notes},
     settle::RequestLeases,
     store::MessageStore,
@@ -65,16 +61,16 @@ use crate::{
 /// # }
 /// ```
 #[derive(Clone, Debug)]
-pub struct FlashLayer(Arc<Shared>);
+pub struct FlashLayer(pub(crate) Arc<Shared>);
 
 /// It is behind one pointer, because every request clones the layer.
 #[derive(Clone)]
-struct Shared {
+pub(crate) struct Shared {
     sessions: SessionLayer,
-    store: Arc<dyn MessageStore>,
-    deleter: Deleter,
+    pub store: Arc<dyn MessageStore>,
+    pub deleter: Deleter,
     take_timeout: Duration,
-    purge_period: Duration,
+    pub purge_period: Duration,
     is_page_load: Arc<PageLoadRule>,
     /// Whether the log has a warning about a second layer.
     has_warned: Arc<AtomicBool>,
@@ -147,54 +143,6 @@ impl FlashLayer {
     ) -> Self {
         Arc::make_mut(&mut self.0).is_page_load = Arc::new(rule);
         self
-    }
-
-    /// Serves `app` until `stop` completes and all open requests have finished. Meanwhile it deletes
-    /// expired messages and sessions. At the end it deletes the messages that were shown last.
-    ///
-    /// Its connections report when a page was written to the network, see [`FlashListener`].
-    ///
-    /// # Errors
-    /// Those of `axum::serve`.
-    pub async fn serve(
-        &self,
-        listener: TcpListener,
-        app: Router,
-        stop: impl Future<Output = ()> + Send + 'static,
-    ) -> io::Result<()> {
-        let server = axum::serve(FlashListener::new(listener), with_connection(app));
-        self.run(server.with_graceful_shutdown(stop).into_future())
-            .await
-    }
-
-    /// Runs your own server, and returns its output. Meanwhile it deletes expired messages and
-    /// sessions. At the end it deletes the messages that were shown last.
-    ///
-    /// ```no_run
-    /// # async fn example(flash: flash_messages::FlashLayer, app: axum::Router) -> std::io::Result<()> {
-    /// let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
-    /// flash.run(axum::serve(listener, app).into_future()).await
-    /// # }
-    /// ```
-    pub async fn run<T>(&self, server: impl Future<Output = T>) -> T {
-        let Shared {
-            store,
-            purge_period,
-            ..
-        } = &*self.0;
-        let ended = tokio::select! {
-            ended = server => ended,
-            never = purge_every(*purge_period, &**store) => match never {},
-        };
-        self.flush().await;
-        ended
-    }
-
-    /// Waits until it has tried to delete all messages that pages have shown. [`serve`](Self::serve) and
-    /// [`run`](Self::run) call it at their end. A program without them should call it before it exits.
-    /// Otherwise the messages of the last 10 ms are shown again when their lease runs out.
-    pub async fn flush(&self) {
-        self.0.deleter.flush().await;
     }
 }
 

@@ -46,10 +46,13 @@ mod call_header;
 mod settle;
 
 #[cfg(feature = "server")]
+mod layer;
+
+#[cfg(feature = "server")]
 mod purge;
 
 #[cfg(feature = "server")]
-mod layer;
+mod serve;
 
 #[cfg(feature = "server")]
 pub mod testing;

@@ -9,17 +9,17 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::support::{HTML, Place, Result, Server, Visitor, database};
+use crate::support::{Database, HTML, Place, Result, Server, Visitor, session_cookie};
 
 on_each_store!(a_pushed_message_is_shown_on_the_next_page_and_never_again);
 /// Scenario 1.
 async fn a_pushed_message_is_shown_on_the_next_page_and_never_again(place: Place) -> Result {
     let server = Server::start_in(place).await?;
-    let visitor = Visitor::new(&server);
+    let visitor = Visitor::new(server.address);
     let pushed = visitor.post("/push/success/hello").await?;
     assert_eq!(pushed.status(), 303);
     assert_eq!(visitor.follow(pushed).await?, ["hello"]);
-    assert!(visitor.page("/page").await?.is_empty());
+    assert!(visitor.messages("/page").await?.is_empty());
     server.flash.flush().await;
     assert_eq!(server.stored().await?, 0);
     Ok(())
@@ -28,11 +28,11 @@ async fn a_pushed_message_is_shown_on_the_next_page_and_never_again(place: Place
 #[tokio::test]
 async fn a_page_that_showed_a_message_is_not_stored_by_caches() -> Result {
     let server = Server::start().await?;
-    let visitor = Visitor::new(&server);
+    let visitor = Visitor::new(server.address);
     visitor.push("hello").await?;
-    let shown = visitor.get_with("/page", &[HTML]).await?;
+    let shown = visitor.get("/page").await?;
     assert_eq!(shown.headers()["cache-control"], "no-store");
-    let without = visitor.get_with("/page", &[HTML]).await?;
+    let without = visitor.get("/page").await?;
     assert!(!without.headers().contains_key("cache-control"));
     Ok(())
 }
@@ -41,7 +41,7 @@ on_each_store!(requests_that_nobody_sees_leave_messages_alone);
 /// Scenario 5.
 async fn requests_that_nobody_sees_leave_messages_alone(place: Place) -> Result {
     let server = Server::start_in(place).await?;
-    let visitor = Visitor::new(&server);
+    let visitor = Visitor::new(server.address);
     visitor.push("hello").await?;
     visitor
         .request(Method::HEAD, "/page")
@@ -61,7 +61,7 @@ async fn requests_that_nobody_sees_leave_messages_alone(place: Place) -> Result 
         let answer = visitor.get_with(path, &headers).await?.text().await?;
         assert!(!answer.contains("hello"), "{path} {headers:?}");
     }
-    assert_eq!(visitor.page("/page").await?, ["hello"]);
+    assert_eq!(visitor.messages("/page").await?, ["hello"]);
     Ok(())
 }
 
@@ -69,25 +69,25 @@ on_each_store!(a_page_that_fails_or_shows_nothing_keeps_messages_for_the_next);
 /// Scenario 7.
 async fn a_page_that_fails_or_shows_nothing_keeps_messages_for_the_next(place: Place) -> Result {
     let server = Server::start_in(place).await?;
-    let visitor = Visitor::new(&server);
+    let visitor = Visitor::new(server.address);
     visitor.push("one").await?;
     visitor.push("two").await?;
     for path in ["/fails", "/silent", "/peeks", "/keeps"] {
-        visitor.get_with(path, &[HTML]).await?.text().await?;
+        visitor.get(path).await?.text().await?;
     }
-    assert_eq!(visitor.page("/page").await?, ["one", "two"]);
+    assert_eq!(visitor.messages("/page").await?, ["one", "two"]);
     Ok(())
 }
 
 on_each_store!(a_page_that_is_not_found_shows_messages_too);
 async fn a_page_that_is_not_found_shows_messages_too(place: Place) -> Result {
     let server = Server::start_in(place).await?;
-    let visitor = Visitor::new(&server);
+    let visitor = Visitor::new(server.address);
     visitor.push("hello").await?;
-    let missing = visitor.get_with("/nowhere", &[HTML]).await?;
+    let missing = visitor.get("/nowhere").await?;
     assert_eq!(missing.status(), 404);
     assert!(missing.text().await?.contains("hello"));
-    assert!(visitor.page("/page").await?.is_empty());
+    assert!(visitor.messages("/page").await?.is_empty());
     Ok(())
 }
 
@@ -95,10 +95,10 @@ on_each_store!(redirects_that_each_add_a_message_lose_none_and_keep_the_order);
 /// Scenario 8.
 async fn redirects_that_each_add_a_message_lose_none_and_keep_the_order(place: Place) -> Result {
     let server = Server::start_in(place).await?;
-    let visitor = Visitor::new(&server);
+    let visitor = Visitor::new(server.address);
     let first = visitor.post("/push/info/start").await?;
     drop(first);
-    let chain = visitor.get_with("/hop/1", &[HTML]).await?;
+    let chain = visitor.get("/hop/1").await?;
     assert_eq!(
         visitor.follow(chain).await?,
         ["start", "hop 1", "hop 2", "hop 3"]
@@ -110,11 +110,11 @@ on_each_store!(a_message_pushed_while_the_page_streams_is_shown_by_the_next_page
 /// Scenario 10.
 async fn a_message_pushed_while_the_page_streams_is_shown_by_the_next_page(place: Place) -> Result {
     let server = Server::start_in(place).await?;
-    let visitor = Visitor::new(&server);
+    let visitor = Visitor::new(server.address);
     visitor.push("before").await?;
-    let page = visitor.get_with("/streams", &[HTML]).await?.text().await?;
+    let page = visitor.get("/streams").await?.text().await?;
     assert!(page.contains("before") && page.contains("pushed"), "{page}");
-    assert_eq!(visitor.page("/page").await?, ["while streaming"]);
+    assert_eq!(visitor.messages("/page").await?, ["while streaming"]);
     Ok(())
 }
 
@@ -122,8 +122,8 @@ on_each_store!(a_first_visit_that_pushes_while_the_page_streams_is_told_so);
 /// Scenario 10: there is no way to give the browser a cookie any more.
 async fn a_first_visit_that_pushes_while_the_page_streams_is_told_so(place: Place) -> Result {
     let server = Server::start_in(place).await?;
-    let page = Visitor::new(&server)
-        .get_with("/streams", &[HTML])
+    let page = Visitor::new(server.address)
+        .get("/streams")
         .await?
         .text()
         .await?;
@@ -136,9 +136,9 @@ on_each_store!(a_connection_that_is_reset_loses_nothing);
 /// Scenario 6, at once.
 async fn a_connection_that_is_reset_loses_nothing(place: Place) -> Result {
     let server = Server::start_in(place).await?;
-    let visitor = Visitor::new(&server);
-    let cookie = visitor.cookie().await?;
-    visitor.page("/page").await?;
+    let visitor = Visitor::new(server.address);
+    let cookie = session_cookie(&visitor).await?;
+    visitor.messages("/page").await?;
     let mut pushed = Vec::new();
     for round in 0..30 {
         pushed.push(format!("round-{round}"));
@@ -155,9 +155,9 @@ async fn a_connection_that_is_reset_while_the_page_is_rendered_loses_nothing(
     place: Place,
 ) -> Result {
     let server = Server::start_in(place).await?;
-    let visitor = Visitor::new(&server);
-    let cookie = visitor.cookie().await?;
-    visitor.page("/page").await?;
+    let visitor = Visitor::new(server.address);
+    let cookie = session_cookie(&visitor).await?;
+    visitor.messages("/page").await?;
     let mut pushed = Vec::new();
     for round in 0..30 {
         pushed.push(format!("round-{round}"));
@@ -172,9 +172,9 @@ async fn a_connection_that_is_reset_while_the_page_is_rendered_loses_nothing(
 #[tokio::test]
 async fn a_reset_while_the_take_waits_for_a_locked_table_loses_nothing() -> Result {
     let server = Server::start().await?;
-    let visitor = Visitor::new(&server);
-    let cookie = visitor.cookie().await?;
-    visitor.page("/page").await?;
+    let visitor = Visitor::new(server.address);
+    let cookie = session_cookie(&visitor).await?;
+    visitor.messages("/page").await?;
     visitor.push("kept").await?;
     for _ in 0..5 {
         let mut lock = server.pool.begin().await?;
@@ -192,68 +192,68 @@ async fn a_reset_while_the_take_waits_for_a_locked_table_loses_nothing() -> Resu
 on_each_store!(a_streaming_page_that_is_reset_half_way_gives_its_messages_back);
 async fn a_streaming_page_that_is_reset_half_way_gives_its_messages_back(place: Place) -> Result {
     let server = Server::start_in(place).await?;
-    let visitor = Visitor::new(&server);
-    let cookie = visitor.cookie().await?;
-    visitor.page("/page").await?;
+    let visitor = Visitor::new(server.address);
+    let cookie = session_cookie(&visitor).await?;
+    visitor.messages("/page").await?;
     visitor.push("kept").await?;
     request_and_reset(&server, "/streams", &cookie, Duration::from_millis(50)).await?;
     tokio::time::sleep(Duration::from_millis(400)).await;
-    let shown = visitor.page("/page").await?;
+    let shown = visitor.messages("/page").await?;
     assert_eq!(shown.first().map(String::as_str), Some("kept"), "{shown:?}");
     Ok(())
 }
 
 #[tokio::test]
 async fn a_message_whose_process_was_killed_is_shown_when_the_lease_has_run_out() -> Result {
-    let url = database().await?;
+    let database = Database::create().await?;
     let lease = |store: FlashStore| store.with_lease(Duration::from_secs(1));
-    let server = Server::start_with(&url, lease).await?;
-    let visitor = Visitor::new(&server);
+    let server = Server::start_at(&database, lease).await?;
+    let visitor = Visitor::new(server.address);
     visitor.push("kept").await?;
     // What a killed process leaves: a lease that nobody gives back.
     sqlx::query("update flash_message set leased_until = now() + interval '1 second'")
         .execute(&server.pool)
         .await?;
-    assert!(visitor.page("/page").await?.is_empty());
+    assert!(visitor.messages("/page").await?.is_empty());
     tokio::time::sleep(Duration::from_millis(1100)).await;
-    assert_eq!(visitor.page("/page").await?, ["kept"]);
+    assert_eq!(visitor.messages("/page").await?, ["kept"]);
     Ok(())
 }
 
 #[tokio::test]
 async fn a_sticky_message_stays_until_it_is_dismissed() -> Result {
     let server = Server::start().await?;
-    let visitor = Visitor::new(&server);
+    let visitor = Visitor::new(server.address);
     visitor.post("/sticky").await?;
     for _ in 0..3 {
-        assert_eq!(visitor.page("/page").await?, ["stays"]);
+        assert_eq!(visitor.messages("/page").await?, ["stays"]);
     }
     let id: i64 = sqlx::query_scalar("select id from flash_message")
         .fetch_one(&server.pool)
         .await?;
-    Visitor::new(&server)
+    Visitor::new(server.address)
         .post(&format!("/dismiss/{id}"))
         .await?;
     assert_eq!(
-        visitor.page("/page").await?,
+        visitor.messages("/page").await?,
         ["stays"],
         "nobody else can dismiss it"
     );
     visitor.post(&format!("/dismiss/{id}")).await?;
-    assert!(visitor.page("/page").await?.is_empty());
+    assert!(visitor.messages("/page").await?.is_empty());
     Ok(())
 }
 
 #[tokio::test]
 async fn a_job_pushes_with_the_key_of_a_session() -> Result {
     let server = Server::start().await?;
-    let visitor = Visitor::new(&server);
+    let visitor = Visitor::new(server.address);
     let key = visitor.get_with("/key", &[]).await?.json().await?;
     server
         .store
         .push(key, flash_messages::FlashMessage::success("exported"))
         .await?;
-    assert_eq!(visitor.page("/page").await?, ["exported"]);
+    assert_eq!(visitor.messages("/page").await?, ["exported"]);
     Ok(())
 }
 
@@ -284,7 +284,7 @@ async fn request_and_reset(server: &Server, path: &str, cookie: &str, after: Dur
 async fn shown_soon(visitor: &Visitor, expected: usize) -> Result<Vec<String>> {
     let mut shown = Vec::new();
     for _ in 0..20 {
-        shown.extend(visitor.page("/page").await?);
+        shown.extend(visitor.messages("/page").await?);
         if shown.len() >= expected {
             break;
         }
@@ -304,7 +304,7 @@ async fn what_was_shown_right_before_a_stop_is_deleted_when_the_server_ends() ->
     let server = Server::start().await?;
     for round in 0..5 {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-        let visitor = Visitor::of(listener.local_addr()?);
+        let visitor = Visitor::new(listener.local_addr()?);
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let (flash, app) = (server.flash.clone(), server.app.clone());
         let serving = tokio::spawn(async move {
@@ -313,7 +313,7 @@ async fn what_was_shown_right_before_a_stop_is_deleted_when_the_server_ends() ->
         });
         let text = format!("round {round}");
         visitor.post(&format!("/push/info/{text}")).await?;
-        assert_eq!(visitor.page("/page").await?, [text]);
+        assert_eq!(visitor.messages("/page").await?, [text]);
         drop(visitor);
         drop(stop);
         serving.await??;

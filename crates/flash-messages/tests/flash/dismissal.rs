@@ -2,11 +2,11 @@
 
 use sqlx::Executor;
 
-use crate::support::{HTML, Place, Result, Server, Visitor};
+use crate::support::{Place, Result, Server, Visitor};
 
 /// What a page showed: the texts, and the ids as the form has them.
 async fn page(visitor: &Visitor) -> Result<(Vec<String>, Vec<i64>)> {
-    let html = visitor.get_with("/page", &[HTML]).await?.text().await?;
+    let html = visitor.get("/page").await?.text().await?;
     let ids = html.split("data-flash-id=\"").skip(1);
     let ids = ids.filter_map(|id| id.split('"').next()?.parse().ok());
     Ok((crate::support::texts(&html), ids.collect()))
@@ -18,7 +18,7 @@ fn form(dismiss: i64, shown: &[i64]) -> String {
 }
 
 async fn pushed(server: &Server, texts: &[&str]) -> Result<(Visitor, Vec<i64>)> {
-    let visitor = Visitor::new(server);
+    let visitor = Visitor::new(server.address);
     for text in texts {
         visitor.push(text).await?;
     }
@@ -34,8 +34,8 @@ async fn a_form_sent_twice_brings_the_others_back_once(place: Place) -> Result {
     for _ in 0..2 {
         visitor.post(&form(ids[0], &ids)).await?;
     }
-    assert_eq!(visitor.page("/page").await?, ["b"]);
-    assert!(visitor.page("/page").await?.is_empty());
+    assert_eq!(visitor.messages("/page").await?, ["b"]);
+    assert!(visitor.messages("/page").await?.is_empty());
     Ok(())
 }
 
@@ -48,10 +48,10 @@ async fn a_second_click_after_the_next_page_was_sent_brings_the_others_back_too(
     let (visitor, ids) = pushed(&server, &["a", "b"]).await?;
     for _ in 0..3 {
         visitor.post(&form(ids[0], &ids)).await?;
-        assert_eq!(visitor.page("/page").await?, ["b"]);
+        assert_eq!(visitor.messages("/page").await?, ["b"]);
         server.flash.flush().await;
     }
-    assert!(visitor.page("/page").await?.is_empty());
+    assert!(visitor.messages("/page").await?.is_empty());
     Ok(())
 }
 
@@ -66,14 +66,14 @@ async fn forms_of_two_tabs_bring_each_tabs_messages_back(place: Place) -> Result
     server.flash.flush().await;
     let posts = [form(one[0], &one), form(two[0], &two)];
     futures::try_join!(visitor.post(&posts[0]), visitor.post(&posts[1]))?;
-    assert_eq!(visitor.page("/page").await?, ["b", "d"]);
+    assert_eq!(visitor.messages("/page").await?, ["b", "d"]);
     Ok(())
 }
 
 #[tokio::test]
 async fn of_500_messages_the_dismissed_one_leaves_and_499_come_back() -> Result {
     let server = Server::start().await?;
-    let visitor = Visitor::new(&server);
+    let visitor = Visitor::new(server.address);
     let key = visitor.get_with("/key", &[]).await?.json().await?;
     let long = "я".repeat(900);
     for number in 0..500 {
@@ -93,7 +93,7 @@ async fn of_500_messages_the_dismissed_one_leaves_and_499_come_back() -> Result 
 on_each_store!(a_message_that_a_newer_one_with_its_key_replaced_stays_replaced);
 async fn a_message_that_a_newer_one_with_its_key_replaced_stays_replaced(place: Place) -> Result {
     let server = Server::start_in(place).await?;
-    let visitor = Visitor::new(&server);
+    let visitor = Visitor::new(server.address);
     visitor.push("a").await?;
     visitor.post("/keyed/older").await?;
     let (shown, ids) = page(&visitor).await?;
@@ -101,7 +101,7 @@ async fn a_message_that_a_newer_one_with_its_key_replaced_stays_replaced(place: 
     server.flash.flush().await;
     visitor.post("/keyed/newer").await?;
     visitor.post(&form(ids[0], &ids)).await?;
-    assert_eq!(visitor.page("/page").await?, ["newer"]);
+    assert_eq!(visitor.messages("/page").await?, ["newer"]);
     Ok(())
 }
 
@@ -110,25 +110,25 @@ async fn nobody_brings_back_the_messages_of_another(place: Place) -> Result {
     let server = Server::start_in(place).await?;
     let (visitor, ids) = pushed(&server, &["a", "b"]).await?;
     server.flash.flush().await;
-    let other = Visitor::new(&server);
+    let other = Visitor::new(server.address);
     other.push("of another").await?;
     other.post(&form(ids[0], &ids)).await?;
-    assert_eq!(other.page("/page").await?, ["of another"]);
-    assert!(visitor.page("/page").await?.is_empty());
+    assert_eq!(other.messages("/page").await?, ["of another"]);
+    assert!(visitor.messages("/page").await?.is_empty());
     Ok(())
 }
 
 on_each_store!(a_dismissed_sticky_message_leaves_and_the_page_keeps_the_others);
 async fn a_dismissed_sticky_message_leaves_and_the_page_keeps_the_others(place: Place) -> Result {
     let server = Server::start_in(place).await?;
-    let visitor = Visitor::new(&server);
+    let visitor = Visitor::new(server.address);
     visitor.post("/sticky").await?;
     visitor.push("a").await?;
     let (shown, ids) = page(&visitor).await?;
     assert_eq!(shown, ["stays", "a"]);
     server.flash.flush().await;
     visitor.post(&form(ids[0], &ids)).await?;
-    assert_eq!(visitor.page("/page").await?, ["a"]);
+    assert_eq!(visitor.messages("/page").await?, ["a"]);
     Ok(())
 }
 
@@ -148,7 +148,7 @@ async fn a_failed_dismissal_loses_nothing() -> Result {
         .execute(&*rename("away", "flash_message"))
         .await?;
     visitor.post(&form(ids[0], &ids)).await?;
-    assert_eq!(visitor.page("/page").await?, ["b"]);
+    assert_eq!(visitor.messages("/page").await?, ["b"]);
     Ok(())
 }
 

@@ -8,16 +8,16 @@ use tokio::{
     net::{TcpSocket, TcpStream},
 };
 
-use crate::support::{Result, Server, Visitor};
+use crate::support::{Result, Server, Visitor, session_cookie};
 
 const MESSAGES: usize = 40;
 
 /// A server, and a visitor for whom 40 messages wait.
 async fn forty() -> Result<(Server, Visitor, String)> {
     let server = Server::start().await?;
-    let visitor = Visitor::new(&server);
-    let cookie = visitor.cookie().await?;
-    visitor.page("/page").await?;
+    let visitor = Visitor::new(server.address);
+    let cookie = session_cookie(&visitor).await?;
+    visitor.messages("/page").await?;
     push(&visitor).await?;
     Ok((server, visitor, cookie))
 }
@@ -33,7 +33,7 @@ async fn push(visitor: &Visitor) -> Result {
 async fn shown(visitor: &Visitor) -> Result<usize> {
     let mut shown = 0;
     for _ in 0..30 {
-        shown += visitor.page("/page").await?.len();
+        shown += visitor.messages("/page").await?.len();
         if shown >= MESSAGES {
             break;
         }

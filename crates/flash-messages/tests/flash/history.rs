@@ -4,7 +4,7 @@ use std::{collections::HashSet, time::Duration};
 
 use proptest::prelude::*;
 
-use crate::support::{HTML, Result, Server, Visitor, texts};
+use crate::support::{Result, Server, Visitor, texts};
 
 /// What a visitor does.
 #[derive(Clone, Debug)]
@@ -80,14 +80,14 @@ proptest! {
 
 async fn run(history: Vec<(usize, Action)>) -> Result {
     let server = Server::start().await?;
-    let visitors: Vec<_> = (0..3).map(|_| Visitor::new(&server)).collect();
+    let visitors: Vec<_> = (0..3).map(|_| Visitor::new(server.address)).collect();
     let mut models: Vec<Model> = visitors.iter().map(|_| Model::default()).collect();
     for (who, action) in history {
         step(&visitors[who], &mut models[who], who, action).await?;
     }
     for (visitor, model) in visitors.iter().zip(&mut models) {
-        model.one_page(&visitor.page("/page").await?);
-        assert!(visitor.page("/page").await?.is_empty());
+        model.one_page(&visitor.messages("/page").await?);
+        assert!(visitor.messages("/page").await?.is_empty());
     }
     server.flash.flush().await;
     assert_eq!(server.stored().await?, 0);
@@ -111,9 +111,9 @@ async fn step(visitor: &Visitor, model: &mut Model, who: usize, action: Action) 
             model.pushed(text);
             model.one_page(&visitor.follow(response).await?);
         }
-        Action::Page => model.one_page(&visitor.page("/page").await?),
+        Action::Page => model.one_page(&visitor.messages("/page").await?),
         Action::PagesAtOnce(pages) => {
-            let pages = (0..pages).map(|_| visitor.page("/page"));
+            let pages = (0..pages).map(|_| visitor.messages("/page"));
             let mut shown = futures::future::try_join_all(pages).await?;
             // Any of them may be first; each shows its part in order.
             let order = |text: &String| model.waiting.iter().position(|waiting| waiting == text);
@@ -124,7 +124,7 @@ async fn step(visitor: &Visitor, model: &mut Model, who: usize, action: Action) 
             model.one_page(&all);
         }
         Action::Hops => {
-            let chain = visitor.get_with("/hop/1", &[HTML]).await?;
+            let chain = visitor.get("/hop/1").await?;
             let shown = visitor.follow(chain).await?;
             let (before, hops) = shown.split_at(shown.len().saturating_sub(3));
             assert_eq!(hops, ["hop 1", "hop 2", "hop 3"]);
@@ -136,10 +136,10 @@ async fn step(visitor: &Visitor, model: &mut Model, who: usize, action: Action) 
             } else {
                 "/silent"
             };
-            visitor.get_with(path, &[HTML]).await?.text().await?;
+            visitor.get(path).await?.text().await?;
         }
         Action::Abandoned(after) => {
-            let page = visitor.get_with("/slow", &[HTML]);
+            let page = visitor.get("/slow");
             let page = tokio::time::timeout(Duration::from_millis(after.into()), page).await;
             assert!(page.is_err(), "the page takes longer");
             // The server notices, and gives back in a task of its own.
@@ -147,7 +147,7 @@ async fn step(visitor: &Visitor, model: &mut Model, who: usize, action: Action) 
         }
         Action::RenewId => {
             let response = visitor.post("/login").await?;
-            let page = visitor.get_with("/page", &[HTML]).await?;
+            let page = visitor.get("/page").await?;
             drop(response);
             let shown = texts(&page.text().await?);
             let (last, before) = shown.split_last().ok_or("a message")?;

@@ -5,13 +5,13 @@ use std::time::Duration;
 use flash_messages::{FlashStore, Level, store::MessageStore};
 use sqlx::Executor;
 
-use crate::support::{HTML, Place, Result, Server, Visitor, database};
+use crate::support::{Database, Place, Result, Server, Visitor, call};
 
 #[tokio::test]
 async fn a_full_session_lets_the_oldest_of_the_lowest_level_give_way() -> Result {
     let five = |store: FlashStore| store.with_max_waiting(5);
-    let server = Server::start_with(&database().await?, five).await?;
-    let visitor = Visitor::new(&server);
+    let server = Server::start_with(five).await?;
+    let visitor = Visitor::new(server.address);
     for path in [
         "error/e1",
         "info/i1",
@@ -23,7 +23,10 @@ async fn a_full_session_lets_the_oldest_of_the_lowest_level_give_way() -> Result
     ] {
         visitor.post(&format!("/push/{path}")).await?;
     }
-    assert_eq!(visitor.page("/page").await?, ["e1", "w1", "s1", "i3", "e2"]);
+    assert_eq!(
+        visitor.messages("/page").await?,
+        ["e1", "w1", "s1", "i3", "e2"]
+    );
     Ok(())
 }
 
@@ -34,10 +37,10 @@ async fn messages_of_answers_that_got_lost_count_when_they_wait_again() -> Resul
             .with_max_waiting(3)
             .with_lease(Duration::from_millis(50))
     };
-    let server = Server::start_with(&database().await?, few).await?;
-    let visitor = Visitor::new(&server);
+    let server = Server::start_with(few).await?;
+    let visitor = Visitor::new(server.address);
     visitor.push("first").await?;
-    visitor.call("times=5", "app").await?;
+    call(&visitor, "times=5", "app").await?;
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(visitor.post("/push/info/lesser").await?.status(), 429);
     assert_eq!(
@@ -53,8 +56,8 @@ async fn messages_of_answers_that_got_lost_count_when_they_wait_again() -> Resul
 #[tokio::test]
 async fn errors_do_not_give_way_to_lesser_messages() -> Result {
     let two = |store: FlashStore| store.with_max_waiting(2);
-    let server = Server::start_with(&database().await?, two).await?;
-    let visitor = Visitor::new(&server);
+    let server = Server::start_with(two).await?;
+    let visitor = Visitor::new(server.address);
     visitor.post("/push/error/e1").await?;
     visitor.post("/push/error/e2").await?;
     let refused = visitor.post("/push/info/i1").await?;
@@ -64,18 +67,18 @@ async fn errors_do_not_give_way_to_lesser_messages() -> Result {
         "2 messages of a higher level are waiting to be seen."
     );
     visitor.post("/push/error/e3").await?;
-    assert_eq!(visitor.page("/page").await?, ["e2", "e3"]);
+    assert_eq!(visitor.messages("/page").await?, ["e2", "e3"]);
     Ok(())
 }
 
 #[tokio::test]
 async fn messages_below_the_minimum_level_are_not_stored() -> Result {
     let warnings = |store: FlashStore| store.with_min_level(Level::Warning);
-    let server = Server::start_with(&database().await?, warnings).await?;
-    let visitor = Visitor::new(&server);
+    let server = Server::start_with(warnings).await?;
+    let visitor = Visitor::new(server.address);
     visitor.post("/push/info/quiet").await?;
     visitor.post("/push/warning/loud").await?;
-    assert_eq!(visitor.page("/page").await?, ["loud"]);
+    assert_eq!(visitor.messages("/page").await?, ["loud"]);
     Ok(())
 }
 
@@ -83,7 +86,7 @@ on_each_store!(bad_input_gets_a_clear_4xx_and_loses_nothing);
 /// Scenarios 20 and 22.
 async fn bad_input_gets_a_clear_4xx_and_loses_nothing(place: Place) -> Result {
     let server = Server::start_in(place).await?;
-    let visitor = Visitor::new(&server);
+    let visitor = Visitor::new(server.address);
     visitor.push("kept").await?;
     for (path, status, reason) in [
         ("info/%20", 422, "no text"),
@@ -99,28 +102,28 @@ async fn bad_input_gets_a_clear_4xx_and_loses_nothing(place: Place) -> Result {
         assert_eq!(refused.status(), status, "{path}");
         assert!(refused.text().await?.contains(reason), "{path}");
     }
-    assert_eq!(visitor.page("/page").await?, ["kept"]);
+    assert_eq!(visitor.messages("/page").await?, ["kept"]);
     Ok(())
 }
 
 on_each_store!(a_second_message_with_the_same_key_replaces_the_first);
 async fn a_second_message_with_the_same_key_replaces_the_first(place: Place) -> Result {
     let server = Server::start_in(place).await?;
-    let visitor = Visitor::new(&server);
+    let visitor = Visitor::new(server.address);
     visitor.post("/keyed/queued").await?;
     visitor.push("other").await?;
     visitor.post("/keyed/half").await?;
     visitor.post("/keyed/done").await?;
-    assert_eq!(visitor.page("/page").await?, ["other", "done"]);
+    assert_eq!(visitor.messages("/page").await?, ["other", "done"]);
     visitor.post("/keyed/again").await?;
-    assert_eq!(visitor.page("/page").await?, ["again"]);
+    assert_eq!(visitor.messages("/page").await?, ["again"]);
     Ok(())
 }
 
 #[tokio::test]
 async fn an_expired_message_is_not_shown_and_deleted_in_batches() -> Result {
     let server = Server::start().await?;
-    let visitor = Visitor::new(&server);
+    let visitor = Visitor::new(server.address);
     visitor.push("expired").await?;
     server
         .pool
@@ -132,7 +135,7 @@ async fn an_expired_message_is_not_shown_and_deleted_in_batches() -> Result {
         )
         .await?;
     visitor.push("fresh").await?;
-    assert_eq!(visitor.page("/page").await?, ["fresh"]);
+    assert_eq!(visitor.messages("/page").await?, ["fresh"]);
     assert_eq!(server.store.delete_expired().await?, 2501);
     Ok(())
 }
@@ -152,7 +155,7 @@ async fn the_purge_goes_on_after_an_error() -> Result {
         .pool
         .execute("alter table away rename to flash_message")
         .await?;
-    let visitor = Visitor::new(&server);
+    let visitor = Visitor::new(server.address);
     visitor.push("expired").await?;
     server
         .pool
@@ -191,8 +194,8 @@ async fn one_instance_purges_at_a_time() -> Result {
 
 #[tokio::test]
 async fn tables_can_have_other_names() -> Result {
-    let url = database().await?;
-    let pool = crate::support::pool(&url).await?;
+    let database = Database::create().await?;
+    let pool = database.connect().await?;
     let sessions =
         flash_messages::PostgresSessionStore::new(pool.clone()).with_table("race", "bib");
     let flash = FlashStore::new(sessions).with_table("race", "Flash \"notes\"");
@@ -211,10 +214,10 @@ async fn tables_can_have_other_names() -> Result {
 #[tokio::test]
 async fn a_lease_is_a_hot_update() -> Result {
     let server = Server::start().await?;
-    let visitor = Visitor::new(&server);
+    let visitor = Visitor::new(server.address);
     for number in 0..20 {
         visitor.push(&number.to_string()).await?;
-        visitor.get_with("/peeks", &[HTML]).await?.text().await?;
+        visitor.get("/peeks").await?.text().await?;
     }
     // Statistics reach the view when a connection has been idle for a while.
     let (mut updates, mut hot) = (0i64, 0i64);
@@ -238,13 +241,13 @@ async fn a_lease_is_a_hot_update() -> Result {
 #[tokio::test]
 async fn without_its_table_pages_go_on_and_a_push_fails_visibly() -> Result {
     let server = Server::start().await?;
-    let visitor = Visitor::new(&server);
+    let visitor = Visitor::new(server.address);
     visitor.push("kept").await?;
     server
         .pool
         .execute("alter table flash_message rename to away")
         .await?;
-    let page = visitor.get_with("/page", &[HTML]).await?;
+    let page = visitor.get("/page").await?;
     assert_eq!(page.status(), 200);
     let push = visitor.post("/push/info/lost").await?;
     assert_eq!(push.status(), 503);
@@ -256,25 +259,25 @@ async fn without_its_table_pages_go_on_and_a_push_fails_visibly() -> Result {
         .pool
         .execute("alter table away rename to flash_message")
         .await?;
-    assert_eq!(visitor.page("/page").await?, ["kept"]);
+    assert_eq!(visitor.messages("/page").await?, ["kept"]);
     Ok(())
 }
 
 #[tokio::test]
 async fn a_slow_database_does_not_hold_a_page_for_long() -> Result {
     let server = Server::start().await?;
-    let visitor = Visitor::new(&server);
+    let visitor = Visitor::new(server.address);
     visitor.push("kept").await?;
     let mut lock = server.pool.begin().await?;
     sqlx::query("lock table flash_message in access exclusive mode")
         .execute(&mut *lock)
         .await?;
-    let page = visitor.get_with("/page", &[HTML]);
+    let page = visitor.get("/page");
     let page = tokio::time::timeout(Duration::from_secs(3), page).await??;
     assert_eq!(page.status(), 200);
     lock.commit().await?;
     tokio::time::sleep(Duration::from_millis(200)).await;
-    assert_eq!(visitor.page("/page").await?, ["kept"]);
+    assert_eq!(visitor.messages("/page").await?, ["kept"]);
     Ok(())
 }
 

@@ -13,7 +13,7 @@ use flash_messages::{Flash, FlashMessage, FlashStore, PostgresSessionStore};
 use tower::layer::layer_fn;
 use tower_sessions::Session;
 
-use crate::support::{Result, Visitor, database, flash_layer, pool, serve};
+use crate::support::{Database, Result, Visitor, cookie_of, flash_layer, serve};
 
 #[derive(Clone, Debug)]
 struct Runner(String);
@@ -85,12 +85,14 @@ async fn slow_write(session: Session) -> Answer<()> {
 }
 
 async fn page(flash: Flash) -> axum::response::Html<String> {
-    let item = |message: FlashMessage| format!("<p data-flash-id=1>{}</p>", message.text);
+    let item = |message: FlashMessage| format!("<p class=\"flash-text\">{}</p>", message.text);
     axum::response::Html(flash.take().into_iter().map(item).collect())
 }
 
-async fn start() -> Result<Visitor> {
-    let sessions = PostgresSessionStore::new(pool(&database().await?).await?);
+/// A visitor of an app with axum-login, which lives as long as its database.
+async fn start() -> Result<(Visitor, Database)> {
+    let database = Database::create().await?;
+    let sessions = PostgresSessionStore::new(database.connect().await?);
     let messages = FlashStore::new(sessions);
     messages.migrate().await?;
     let app = Router::new()
@@ -105,28 +107,19 @@ async fn start() -> Result<Visitor> {
         }))
         .layer(flash_layer(messages));
     let (address, _) = serve(app).await?;
-    Ok(Visitor::of(address))
-}
-
-fn cookie_of(response: &reqwest::Response) -> Result<String> {
-    let line = response
-        .headers()
-        .get("set-cookie")
-        .ok_or("no cookie")?
-        .to_str()?;
-    Ok(line.split(';').next().unwrap_or_default().to_owned())
+    Ok((Visitor::new(address), database))
 }
 
 #[tokio::test]
 async fn a_login_renews_the_id_and_keeps_the_messages() -> Result {
-    let visitor = start().await?;
+    let (visitor, _database) = start().await?;
     let before = cookie_of(&visitor.post("/push").await?)?;
     let login = visitor.post("/login").await?;
     assert_eq!(login.status(), 303);
     assert_ne!(cookie_of(&login)?, before, "the id is renewed");
     assert_eq!(visitor.follow(login).await?, ["before", "logged in"]);
     assert_eq!(visitor.get_with("/user", &[]).await?.text().await?, "Ada");
-    let old = visitor.apart(&before)?;
+    let old = visitor.with_fixed_cookie(&before)?;
     assert_ne!(
         old.get_with("/user", &[]).await?.text().await?,
         "Ada",
@@ -137,11 +130,11 @@ async fn a_login_renews_the_id_and_keeps_the_messages() -> Result {
 
 #[tokio::test]
 async fn a_logout_is_final_and_its_message_is_shown() -> Result {
-    let visitor = start().await?;
+    let (visitor, _database) = start().await?;
     let login = visitor.post("/login").await?;
     let logged_in = cookie_of(&login)?;
     visitor.follow(login).await?;
-    let tab = visitor.apart(&logged_in)?;
+    let tab = visitor.with_fixed_cookie(&logged_in)?;
     let write = tab.post("/slow-write");
     let logout = async {
         tokio::time::sleep(Duration::from_millis(150)).await;

@@ -21,8 +21,8 @@ macro_rules! on_each_store {
 }
 
 mod bodies;
+mod call_header;
 mod concurrency;
-mod crossing;
 mod delivery;
 mod dismissal;
 mod hand_over;

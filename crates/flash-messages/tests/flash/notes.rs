@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{HTML, Place, Result, Server, Visitor, note, texts};
+use crate::support::{Place, Result, Server, Visitor, call, note, session_cookie, texts};
 
 /// A server with a lease of a second, and a browser whose session has shown "first".
 struct Browser {
@@ -16,10 +16,10 @@ struct Browser {
 impl Browser {
     async fn start(place: Place) -> Result<Self> {
         let server = Server::start_with_lease(place, Duration::from_secs(1)).await?;
-        let visitor = Visitor::new(&server);
-        let session = visitor.cookie().await?;
+        let visitor = Visitor::new(server.address);
+        let session = session_cookie(&visitor).await?;
         let note = note(&server).await?;
-        visitor.page("/page").await?;
+        visitor.messages("/page").await?;
         Ok(Self {
             server,
             visitor,
@@ -31,11 +31,7 @@ impl Browser {
     /// Loads a page with these notes.
     async fn page(&self, path: &str, note: &str) -> Result<Vec<String>> {
         let cookies = format!("{}; {note}", self.session);
-        let page = self
-            .visitor
-            .apart(&cookies)?
-            .get_with(path, &[HTML])
-            .await?;
+        let page = self.visitor.with_fixed_cookie(&cookies)?.get(path).await?;
         Ok(texts(&page.text().await?))
     }
 
@@ -116,15 +112,13 @@ async fn a_call_deletes_what_is_noted_and_tells_the_browser(place: Place) -> Res
     browser.visitor.push("hello").await?;
     browser.page("/page", &browser.note).await?;
     let note = note(&browser.server).await?;
-    let call = browser
-        .visitor
-        .apart(&format!("{}; {note}", browser.session))?
-        .call("text=called", "app")
-        .await?;
-    assert_eq!(call.headers()["x-flash-noted"], "1");
+    let cookies = format!("{}; {note}", browser.session);
+    let noting = browser.visitor.with_fixed_cookie(&cookies)?;
+    let noted = call(&noting, "text=called", "app").await?;
+    assert_eq!(noted.headers()["x-flash-noted"], "1");
     browser.server.flash.flush().await;
     assert_eq!(browser.server.stored().await?, 1, "the call's own message");
-    let without = browser.visitor.call("text=called", "app").await?;
+    let without = call(&browser.visitor, "text=called", "app").await?;
     assert!(!without.headers().contains_key("x-flash-noted"));
     Ok(())
 }
@@ -146,7 +140,7 @@ async fn a_message_that_is_asked_back_is_shown_though_it_was_noted() -> Result {
     );
     let answer = browser
         .visitor
-        .apart(&format!("{}; {note}", browser.session))?
+        .with_fixed_cookie(&format!("{}; {note}", browser.session))?
         .post(&form)
         .await?;
     let cookie = answer.headers()["set-cookie"].to_str()?;
@@ -173,8 +167,8 @@ async fn eighty_notes_make_no_large_response(place: Place) -> Result {
         entries.join("-"),
         old.join("; ")
     );
-    let visitor = browser.visitor.apart(&cookies)?;
-    let page = visitor.get_with("/page", &[HTML]).await?;
+    let visitor = browser.visitor.with_fixed_cookie(&cookies)?;
+    let page = visitor.get("/page").await?;
     let bytes = |response: &reqwest::Response| -> usize {
         let lines = response.headers().iter();
         lines
@@ -182,10 +176,9 @@ async fn eighty_notes_make_no_large_response(place: Place) -> Result {
             .sum()
     };
     assert!(bytes(&page) < 3000, "{}", bytes(&page));
-    let call = visitor
-        .call(&format!("times=20&text={}", "x".repeat(300)), "app")
-        .await?;
-    assert!(bytes(&call) < 3000, "{}", bytes(&call));
+    let query = format!("times=20&text={}", "x".repeat(300));
+    let called = call(&visitor, &query, "app").await?;
+    assert!(bytes(&called) < 3000, "{}", bytes(&called));
     Ok(())
 }
 

@@ -9,12 +9,14 @@ use std::{
 
 use flash_messages::{PostgresSessionStore, SessionLayer};
 
-use crate::support::{HTML, Place, Result, Server, Visitor, cookie, database, flash_layer, serve};
+use crate::support::{
+    HTML, Place, Result, Server, Visitor, cookie, flash_layer, serve, session_cookie,
+};
 
 on_each_store!(previews_and_frames_leave_messages_alone);
 async fn previews_and_frames_leave_messages_alone(place: Place) -> Result {
     let server = Server::start_in(place).await?;
-    let visitor = Visitor::new(&server);
+    let visitor = Visitor::new(server.address);
     visitor.push("hello").await?;
     for headers in [
         [HTML, ("x-purpose", "preview")],
@@ -25,7 +27,7 @@ async fn previews_and_frames_leave_messages_alone(place: Place) -> Result {
         let page = visitor.get_with("/page", &headers).await?.text().await?;
         assert!(!page.contains("hello"), "{headers:?}");
     }
-    assert_eq!(visitor.page("/page").await?, ["hello"]);
+    assert_eq!(visitor.messages("/page").await?, ["hello"]);
     Ok(())
 }
 
@@ -34,7 +36,7 @@ on_each_store!(navigations_that_look_unusual_show_messages);
 /// anything.
 async fn navigations_that_look_unusual_show_messages(place: Place) -> Result {
     let server = Server::start_in(place).await?;
-    let visitor = Visitor::new(&server);
+    let visitor = Visitor::new(server.address);
     for headers in [
         [("sec-fetch-dest", "empty"), ("sec-fetch-mode", "navigate")],
         [("sec-fetch-dest", "document"), ("accept", "*/*")],
@@ -49,8 +51,8 @@ async fn navigations_that_look_unusual_show_messages(place: Place) -> Result {
 #[tokio::test]
 async fn an_app_can_decide_which_requests_are_page_loads() -> Result {
     let server = Server::start().await?;
-    let visitor = Visitor::new(&server);
-    let cookie = visitor.cookie().await?;
+    let visitor = Visitor::new(server.address);
+    let cookie = session_cookie(&visitor).await?;
     visitor.push("hello").await?;
     let flash = server.flash.clone().with_page_load(|method, headers| {
         headers.contains_key("x-kiosk") || flash_messages::is_page_load(method, headers)
@@ -73,17 +75,17 @@ async fn an_app_can_decide_which_requests_are_page_loads() -> Result {
 on_each_store!(a_get_that_nobody_sees_can_know_it_and_push_nothing);
 async fn a_get_that_nobody_sees_can_know_it_and_push_nothing(place: Place) -> Result {
     let server = Server::start_in(place).await?;
-    let visitor = Visitor::new(&server);
+    let visitor = Visitor::new(server.address);
     visitor.push("hello").await?;
-    visitor.page("/page").await?;
+    visitor.messages("/page").await?;
     let head = visitor.request(Method::HEAD, "/hop-if-page");
     head.header(HTML.0, HTML.1).send().await?;
     let prefetch = [HTML, ("sec-purpose", "prefetch")];
     visitor.get_with("/hop-if-page", &prefetch).await?;
     server.flash.flush().await;
     assert_eq!(server.stored().await?, 0);
-    visitor.get_with("/hop-if-page", &[HTML]).await?;
-    assert_eq!(visitor.page("/page").await?, ["hopped"]);
+    visitor.get("/hop-if-page").await?;
+    assert_eq!(visitor.messages("/page").await?, ["hopped"]);
     Ok(())
 }
 
@@ -92,11 +94,11 @@ async fn messages_taken_after_the_head_wait_for_the_next_page(place: Place) -> R
     let log = Log::default();
     let _logging = log.start();
     let server = Server::start_in(place).await?;
-    let visitor = Visitor::new(&server);
+    let visitor = Visitor::new(server.address);
     visitor.push("hello").await?;
-    assert!(visitor.page("/late-take").await?.is_empty());
+    assert!(visitor.messages("/late-take").await?.is_empty());
     assert!(log.text().contains("Take them before rendering"));
-    assert_eq!(visitor.page("/page").await?, ["hello"]);
+    assert_eq!(visitor.messages("/page").await?, ["hello"]);
     Ok(())
 }
 
@@ -129,7 +131,7 @@ impl Write for Log {
 #[tokio::test]
 async fn a_response_that_carries_messages_is_stored_by_no_cache() -> Result {
     let server = Server::start().await?;
-    let visitor = Visitor::new(&server);
+    let visitor = Visitor::new(server.address);
     visitor.push("hello").await?;
     let headers = [("x-flash", "app")];
     let call = visitor.get_with("/public-call", &headers).await?;
@@ -146,14 +148,14 @@ async fn a_response_that_carries_messages_is_stored_by_no_cache() -> Result {
 async fn a_call_that_is_slower_than_its_lease_shows_its_message_in_one_place() -> Result {
     let lease =
         |store: flash_messages::FlashStore| store.with_lease(std::time::Duration::from_secs(1));
-    let server = Server::start_with(&database().await?, lease).await?;
-    let visitor = Visitor::new(&server);
+    let server = Server::start_with(lease).await?;
+    let visitor = Visitor::new(server.address);
     visitor.push("0").await?;
-    visitor.page("/page").await?;
+    visitor.messages("/page").await?;
     let call = visitor.request(Method::POST, "/very-slow-call");
     let other_tab = async {
         tokio::time::sleep(std::time::Duration::from_millis(1200)).await;
-        visitor.page("/page").await
+        visitor.messages("/page").await
     };
     let call = async { Ok(call.header("x-flash", "app").send().await?) };
     let (call, page) = futures::try_join!(call, other_tab)?;
@@ -186,12 +188,12 @@ async fn a_session_layer_around_it_changes_nothing_whatever_its_table() -> Resul
 
 async fn is_shown_once(app: axum::Router) -> Result {
     let (address, _) = serve(app).await?;
-    let visitor = Visitor::of(address);
+    let visitor = Visitor::new(address);
     let push = visitor.post("/push/info/hello").await?;
     let cookies = push.headers().get_all("set-cookie");
     assert_eq!(cookies.iter().count(), 1, "one session: {cookies:?}");
-    assert_eq!(visitor.page("/page").await?, ["hello"]);
-    assert!(visitor.page("/page").await?.is_empty());
+    assert_eq!(visitor.messages("/page").await?, ["hello"]);
+    assert!(visitor.messages("/page").await?.is_empty());
     Ok(())
 }
 
@@ -210,7 +212,7 @@ async fn a_handler_can_go_without_the_layer_and_gets_the_id_of_what_it_pushes() 
         "false"
     );
     let server = Server::start().await?;
-    let visitor = Visitor::new(&server);
+    let visitor = Visitor::new(server.address);
     let with = visitor.get_with("/optional", &[]).await?.text().await?;
     assert_eq!(with, "true");
     let id: i64 = visitor.post("/pushed-id").await?.text().await?.parse()?;

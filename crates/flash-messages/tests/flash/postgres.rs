@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 use flash_messages::{FlashMessage, FlashStore, PostgresSessionStore};
 use sqlx::Executor;
 
-use crate::support::{Result, Server, Visitor, database, pool};
+use crate::support::{Database, Result, Server, Visitor};
 
 #[tokio::test]
 async fn a_column_that_somebody_adds_meanwhile_does_not_matter() -> Result {
     let server = Server::start().await?;
-    let visitor = Visitor::new(&server);
+    let visitor = Visitor::new(server.address);
     visitor.push("before").await?;
-    visitor.page("/page").await?;
+    visitor.messages("/page").await?;
     visitor.push("waits").await?;
     server
         .pool
@@ -21,9 +21,9 @@ async fn a_column_that_somebody_adds_meanwhile_does_not_matter() -> Result {
              alter table tower_sessions.session add column x text",
         )
         .await?;
-    assert_eq!(visitor.page("/page").await?, ["waits"]);
+    assert_eq!(visitor.messages("/page").await?, ["waits"]);
     visitor.push("after").await?;
-    assert_eq!(visitor.page("/page").await?, ["after"]);
+    assert_eq!(visitor.messages("/page").await?, ["after"]);
     visitor.post("/login").await?;
     let user = visitor.get_with("/user", &[]).await?;
     assert_eq!(user.text().await?, "runner");
@@ -33,8 +33,8 @@ async fn a_column_that_somebody_adds_meanwhile_does_not_matter() -> Result {
 /// `ctid` is not unique over partitions.
 #[tokio::test]
 async fn in_a_partitioned_table_each_visitor_gets_their_own_messages() -> Result {
-    let url = database().await?;
-    let pool = pool(&url).await?;
+    let database = Database::create().await?;
+    let pool = database.connect().await?;
     let sessions = PostgresSessionStore::new(pool.clone());
     let schema = FlashStore::new(sessions).schema();
     let schema = schema.replacen(
@@ -50,26 +50,26 @@ async fn in_a_partitioned_table_each_visitor_gets_their_own_messages() -> Result
         );
         pool.execute(&*sql).await?;
     }
-    let server = Server::start_with(&url, |store| store).await?;
-    let visitors: Vec<_> = (0..20).map(|_| Visitor::new(&server)).collect();
+    let server = Server::start_at(&database, |store| store).await?;
+    let visitors: Vec<_> = (0..20).map(|_| Visitor::new(server.address)).collect();
     for (number, visitor) in visitors.iter().enumerate() {
         visitor.push(&format!("for {number}")).await?;
     }
     for (number, visitor) in visitors.iter().enumerate() {
-        assert_eq!(visitor.page("/page").await?, [format!("for {number}")]);
+        assert_eq!(visitor.messages("/page").await?, [format!("for {number}")]);
     }
     server.flash.flush().await;
     assert_eq!(server.stored().await?, 0);
     visitors[0].post("/keyed/one").await?;
     visitors[0].post("/keyed/two").await?;
-    assert_eq!(visitors[0].page("/page").await?, ["two"]);
+    assert_eq!(visitors[0].messages("/page").await?, ["two"]);
     Ok(())
 }
 
 #[tokio::test]
 async fn a_message_that_can_not_be_read_leaves_and_the_others_are_shown() -> Result {
     let server = Server::start().await?;
-    let (visitor, other) = (Visitor::new(&server), Visitor::new(&server));
+    let (visitor, other) = (Visitor::new(server.address), Visitor::new(server.address));
     for text in ["one", "bad", "two"] {
         visitor.push(text).await?;
     }
@@ -78,7 +78,7 @@ async fn a_message_that_can_not_be_read_leaves_and_the_others_are_shown() -> Res
         .pool
         .execute("update flash_message set level = '1 bad' where text = 'bad'")
         .await?;
-    let pages = futures::future::try_join(visitor.page("/page"), other.page("/page"));
+    let pages = futures::future::try_join(visitor.messages("/page"), other.messages("/page"));
     let (own, others) = server.held_up(pages).await?;
     assert_eq!(own, ["one", "two"]);
     assert_eq!(others, ["of another"]);
@@ -91,18 +91,18 @@ async fn a_message_that_can_not_be_read_leaves_and_the_others_are_shown() -> Res
     }
     assert_eq!(server.stored().await?, 0);
     visitor.push("three").await?;
-    assert_eq!(visitor.page("/page").await?, ["three"]);
+    assert_eq!(visitor.messages("/page").await?, ["three"]);
     Ok(())
 }
 
 #[tokio::test]
 async fn two_thousand_pushes_of_jobs_do_not_keep_pages_waiting() -> Result {
     let server = Server::start().await?;
-    let visitor = Visitor::new(&server);
+    let visitor = Visitor::new(server.address);
     visitor.push("hello").await?;
     let mut keys = Vec::new();
     for _ in 0..20 {
-        let job = Visitor::new(&server);
+        let job = Visitor::new(server.address);
         keys.push(job.get_with("/key", &[]).await?.json().await?);
     }
     let pushes = (0..2000).map(|number| {
@@ -115,7 +115,7 @@ async fn two_thousand_pushes_of_jobs_do_not_keep_pages_waiting() -> Result {
     });
     let pushes: Vec<_> = pushes.collect();
     let start = Instant::now();
-    assert_eq!(visitor.page("/page").await?, ["hello"]);
+    assert_eq!(visitor.messages("/page").await?, ["hello"]);
     assert!(
         start.elapsed() < Duration::from_secs(1),
         "{:?}",
@@ -130,7 +130,7 @@ async fn two_thousand_pushes_of_jobs_do_not_keep_pages_waiting() -> Result {
 #[tokio::test]
 async fn options_that_the_pool_gets_later_count_for_the_messages_too() -> Result {
     let server = Server::start().await?;
-    let visitor = Visitor::new(&server);
+    let visitor = Visitor::new(server.address);
     visitor.push("hello").await?;
     let options = (*server.pool.connect_options()).clone();
     server
@@ -139,7 +139,7 @@ async fn options_that_the_pool_gets_later_count_for_the_messages_too() -> Result
     let others = "select pg_terminate_backend(pid) from pg_stat_activity
         where datname = current_database() and pid <> pg_backend_pid()";
     server.pool.execute(others).await?;
-    assert_eq!(visitor.page("/page").await?, ["hello"]);
+    assert_eq!(visitor.messages("/page").await?, ["hello"]);
     let renewed: i64 = sqlx::query_scalar(
         "select count(*) from pg_stat_activity
          where datname = current_database() and application_name = 'with a new password'",
@@ -154,7 +154,7 @@ async fn options_that_the_pool_gets_later_count_for_the_messages_too() -> Result
 #[tokio::test]
 async fn when_all_idle_connections_were_closed_nobody_notices() -> Result {
     let server = Server::start().await?;
-    let visitors: Vec<_> = (0..20).map(|_| Visitor::new(&server)).collect();
+    let visitors: Vec<_> = (0..20).map(|_| Visitor::new(server.address)).collect();
     let pushes = |text: &'static str| {
         futures::future::try_join_all(visitors.iter().map(move |visitor| visitor.push(text)))
     };
@@ -163,7 +163,7 @@ async fn when_all_idle_connections_were_closed_nobody_notices() -> Result {
         let others = "select pg_terminate_backend(pid) from pg_stat_activity
             where datname = current_database() and pid <> pg_backend_pid()";
         server.pool.execute(others).await?;
-        let pages = visitors.iter().map(|visitor| visitor.page("/page"));
+        let pages = visitors.iter().map(|visitor| visitor.messages("/page"));
         for page in futures::future::try_join_all(pages).await? {
             assert_eq!(page.len(), 1, "round {round}: {page:?}");
         }
@@ -177,7 +177,7 @@ async fn when_all_idle_connections_were_closed_nobody_notices() -> Result {
 #[tokio::test]
 async fn an_error_says_what_failed_and_nothing_in_the_words_of_the_database() -> Result {
     let server = Server::start().await?;
-    let visitor = Visitor::new(&server);
+    let visitor = Visitor::new(server.address);
     let key = visitor.get_with("/key", &[]).await?.json().await?;
     server.pool.execute("drop table flash_message").await?;
     let error = server.store.push(key, FlashMessage::info("a")).await;
@@ -192,8 +192,8 @@ async fn an_error_says_what_failed_and_nothing_in_the_words_of_the_database() ->
 /// The table of an older version, or of the plain `PostgresStore`, gets what it lacks.
 #[tokio::test]
 async fn a_table_of_an_older_version_gets_what_it_lacks_while_others_read_it() -> Result {
-    let url = database().await?;
-    let pool = pool(&url).await?;
+    let database = Database::create().await?;
+    let pool = database.connect().await?;
     pool.execute(
         "create schema tower_sessions;
          create table tower_sessions.session (
@@ -215,16 +215,16 @@ async fn a_table_of_an_older_version_gets_what_it_lacks_while_others_read_it() -
 
 #[tokio::test]
 async fn the_schema_can_be_run_by_hand_and_run_again() -> Result {
-    let url = database().await?;
-    let pool = pool(&url).await?;
+    let database = Database::create().await?;
+    let pool = database.connect().await?;
     let sessions = PostgresSessionStore::new(pool.clone());
     let schema = FlashStore::new(sessions).schema();
     for _ in 0..2 {
         pool.execute(&*schema).await?;
     }
-    let server = Server::start_with(&url, |store| store).await?;
-    let visitor = Visitor::new(&server);
+    let server = Server::start_at(&database, |store| store).await?;
+    let visitor = Visitor::new(server.address);
     visitor.push("hello").await?;
-    assert_eq!(visitor.page("/page").await?, ["hello"]);
+    assert_eq!(visitor.messages("/page").await?, ["hello"]);
     Ok(())
 }

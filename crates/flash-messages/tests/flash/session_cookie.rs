@@ -4,11 +4,11 @@ use flash_messages::{FlashLayer, FlashStore, PostgresSessionStore};
 use sqlx::Executor;
 use tower_sessions::cookie::Key;
 
-use crate::support::{HTML, Result, Server, Visitor, database, flash_layer, note, pool};
+use crate::support::{Database, HTML, Result, Server, Visitor, flash_layer, note, session_cookie};
 
 /// A server whose first key signs, on a database that others may share.
-async fn server(url: &str, keys: Vec<Key>) -> Result<Server> {
-    let pool = pool(url).await?;
+async fn server(database: &Database, keys: Vec<Key>) -> Result<Server> {
+    let pool = database.connect().await?;
     let store = FlashStore::new(PostgresSessionStore::new(pool.clone()));
     let layer = |store| flash_layer(store).with_secrets(keys.clone());
     Server::start_on(pool, store, layer).await
@@ -17,44 +17,44 @@ async fn server(url: &str, keys: Vec<Key>) -> Result<Server> {
 /// Scenario 25.
 #[tokio::test]
 async fn a_cookie_of_an_old_secret_is_good_and_is_signed_anew() -> Result {
-    let url = database().await?;
+    let database = Database::create().await?;
     let (old, new) = (Key::generate(), Key::generate());
-    let before = server(&url, vec![old.clone()]).await?;
-    let visitor = Visitor::new(&before);
+    let before = server(&database, vec![old.clone()]).await?;
+    let visitor = Visitor::new(before.address);
     visitor.post("/login").await?;
-    visitor.page("/page").await?;
+    visitor.messages("/page").await?;
 
-    let rotating = server(&url, vec![new.clone(), old]).await?;
-    let answer = visitor.at(&rotating).get_with("/user", &[HTML]).await?;
+    let rotating = server(&database, vec![new.clone(), old]).await?;
+    let answer = visitor.at(rotating.address).get("/user").await?;
     let line = answer.headers()["set-cookie"].to_str()?.to_owned();
     assert!(
         line.starts_with("sessionId=") && line.contains("HttpOnly"),
         "{line}"
     );
     assert_eq!(answer.text().await?, "runner");
-    let again = visitor.at(&rotating).get_with("/user", &[HTML]).await?;
+    let again = visitor.at(rotating.address).get("/user").await?;
     assert!(
         !again.headers().contains_key("set-cookie"),
         "once is enough"
     );
 
-    let after = server(&url, vec![new]).await?;
-    let user = visitor.at(&after).get_with("/user", &[HTML]).await?;
+    let after = server(&database, vec![new]).await?;
+    let user = visitor.at(after.address).get("/user").await?;
     assert_eq!(user.text().await?, "runner");
     Ok(())
 }
 
 #[tokio::test]
 async fn other_cookies_survive_a_change_of_the_secret() -> Result {
-    let url = database().await?;
+    let database = Database::create().await?;
     let (old, new) = (Key::generate(), Key::generate());
-    let before = server(&url, vec![old.clone()]).await?;
-    let visitor = Visitor::new(&before);
-    let cookie = visitor.cookie().await?;
-    let rotating = server(&url, vec![new, old]).await?;
+    let before = server(&database, vec![old.clone()]).await?;
+    let visitor = Visitor::new(before.address);
+    let cookie = session_cookie(&visitor).await?;
+    let rotating = server(&database, vec![new, old]).await?;
     let note = note(&rotating).await?;
-    let both = visitor.apart(&format!("{note}; {cookie}"))?;
-    both.at(&rotating).page("/silent").await?;
+    let both = visitor.with_fixed_cookie(&format!("{note}; {cookie}"))?;
+    both.at(rotating.address).messages("/silent").await?;
     assert_eq!(
         rotating.stored().await?,
         0,
@@ -66,17 +66,25 @@ async fn other_cookies_survive_a_change_of_the_secret() -> Result {
 #[tokio::test]
 async fn the_last_of_two_cookies_of_a_name_counts_with_an_old_secret_and_with_a_new_one() -> Result
 {
-    let url = database().await?;
+    let database = Database::create().await?;
     let (old, new) = (Key::generate(), Key::generate());
-    let before = server(&url, vec![old.clone()]).await?;
-    let rotating = server(&url, vec![new, old]).await?;
-    let [one, other] = [Visitor::new(&before), Visitor::new(&before)];
-    let both = format!("{}; {}", one.cookie().await?, other.cookie().await?);
-    other.page("/page").await?;
+    let before = server(&database, vec![old.clone()]).await?;
+    let rotating = server(&database, vec![new, old]).await?;
+    let [one, other] = [Visitor::new(before.address), Visitor::new(before.address)];
+    let both = format!(
+        "{}; {}",
+        session_cookie(&one).await?,
+        session_cookie(&other).await?
+    );
+    other.messages("/page").await?;
     for server in [&before, &rotating] {
         one.push("for one").await?;
         other.push("for the other").await?;
-        let shown = one.apart(&both)?.at(server).page("/page").await?;
+        let shown = one
+            .with_fixed_cookie(&both)?
+            .at(server.address)
+            .messages("/page")
+            .await?;
         assert_eq!(shown, ["for the other"]);
     }
     Ok(())
@@ -85,10 +93,10 @@ async fn the_last_of_two_cookies_of_a_name_counts_with_an_old_secret_and_with_a_
 /// Scenario 15.
 #[tokio::test]
 async fn a_forged_cookie_costs_no_statement_and_gets_no_session() -> Result {
-    let url = database().await?;
-    let server = server(&url, vec![Key::generate()]).await?;
-    let visitor = Visitor::new(&server);
-    let signed = visitor.cookie().await?;
+    let database = Database::create().await?;
+    let server = server(&database, vec![Key::generate()]).await?;
+    let visitor = Visitor::new(server.address);
+    let signed = session_cookie(&visitor).await?;
     let id = signed.get(signed.len() - 22..).ok_or("an id")?.to_owned();
     // A statement would fail, and be an error in the answer of /user.
     server
@@ -106,11 +114,11 @@ async fn a_forged_cookie_costs_no_statement_and_gets_no_session() -> Result {
         "\"",
         "=;=",
     ] {
-        let stranger = visitor.apart(&format!("sessionId={forged}"))?;
-        let page = stranger.get_with("/page", &[HTML]).await?;
+        let stranger = visitor.with_fixed_cookie(&format!("sessionId={forged}"))?;
+        let page = stranger.get("/page").await?;
         assert_eq!(page.status(), 200, "{forged}");
         assert!(!page.headers().contains_key("set-cookie"));
-        assert_eq!(stranger.get_with("/user", &[HTML]).await?.status(), 200);
+        assert_eq!(stranger.get("/user").await?.status(), 200);
     }
     Ok(())
 }
@@ -118,7 +126,8 @@ async fn a_forged_cookie_costs_no_statement_and_gets_no_session() -> Result {
 /// Browsers refuse a `__Host-` cookie without `Secure`, its removal too (tower-sessions#268).
 #[tokio::test]
 async fn the_removal_of_the_cookie_has_its_own_attributes() -> Result {
-    let pool = pool(&database().await?).await?;
+    let database = Database::create().await?;
+    let pool = database.connect().await?;
     let store = FlashStore::new(PostgresSessionStore::new(pool.clone()));
     let cookie = tower_sessions::cookie::Cookie::build("__Host-sessionId")
         .path("/")
@@ -127,9 +136,9 @@ async fn the_removal_of_the_cookie_has_its_own_attributes() -> Result {
         .build();
     let layer = |store| FlashLayer::new(store, cookie.clone());
     let server = Server::start_on(pool, store, layer).await?;
-    let visitor = Visitor::new(&server);
-    let cookie = visitor.cookie().await?;
-    let answer = visitor.apart(&cookie)?.post("/leave").await?;
+    let visitor = Visitor::new(server.address);
+    let cookie = session_cookie(&visitor).await?;
+    let answer = visitor.with_fixed_cookie(&cookie)?.post("/leave").await?;
     let line = answer.headers()["set-cookie"].to_str()?;
     for part in [
         "__Host-sessionId=;",
@@ -145,9 +154,10 @@ async fn the_removal_of_the_cookie_has_its_own_attributes() -> Result {
 
 #[tokio::test]
 async fn a_neighbours_cookie_that_is_not_ascii_does_not_matter() -> Result {
-    let server = server(&database().await?, vec![Key::generate()]).await?;
-    let visitor = Visitor::new(&server);
-    let cookie = visitor.cookie().await?;
+    let database = Database::create().await?;
+    let server = server(&database, vec![Key::generate()]).await?;
+    let visitor = Visitor::new(server.address);
+    let cookie = session_cookie(&visitor).await?;
     for odd in [&b"x=J\xfcrgen"[..], "x=Jürgen".as_bytes()] {
         let line = [odd, b"; ", cookie.as_bytes()].concat();
         let page = reqwest::Client::new()
@@ -163,18 +173,22 @@ async fn a_neighbours_cookie_that_is_not_ascii_does_not_matter() -> Result {
 
 #[tokio::test]
 async fn of_two_cookies_of_a_name_a_forged_one_does_not_hide_the_good_one() -> Result {
-    let server = server(&database().await?, vec![Key::generate()]).await?;
-    let visitor = Visitor::new(&server);
-    let cookie = visitor.cookie().await?;
-    let both = visitor.apart(&format!("{cookie}; sessionId=forged"))?;
-    assert_eq!(both.page("/page").await?, ["cookie"]);
+    let database = Database::create().await?;
+    let server = server(&database, vec![Key::generate()]).await?;
+    let visitor = Visitor::new(server.address);
+    let cookie = session_cookie(&visitor).await?;
+    let both = visitor.with_fixed_cookie(&format!("{cookie}; sessionId=forged"))?;
+    assert_eq!(both.messages("/page").await?, ["cookie"]);
     Ok(())
 }
 
 #[tokio::test]
 async fn an_answer_that_sets_the_cookie_is_stored_by_no_cache() -> Result {
-    let server = server(&database().await?, vec![Key::generate()]).await?;
-    let answer = Visitor::new(&server).post("/push/info/hello").await?;
+    let database = Database::create().await?;
+    let server = server(&database, vec![Key::generate()]).await?;
+    let answer = Visitor::new(server.address)
+        .post("/push/info/hello")
+        .await?;
     assert!(answer.headers().contains_key("set-cookie"));
     assert_eq!(answer.headers()["cache-control"], "no-store");
     Ok(())

@@ -4,16 +4,18 @@ use std::time::Duration;
 
 use flash_messages::{FlashStore, PostgresSessionStore};
 
-use crate::support::{HTML, Result, Server, Visitor, database, flash_layer, pool};
+use crate::support::{Database, HTML, Result, Server, Visitor, call, flash_layer};
 
 const HOUR: i64 = 3600;
 
 /// Sessions end after an hour without a page, and after 30 days.
 async fn server() -> Result<Server> {
-    let pool = pool(&database().await?).await?;
+    let database = Database::create().await?;
+    let pool = database.connect().await?;
     let sessions = PostgresSessionStore::new(pool.clone());
     let sessions = sessions.with_idle_expiry(Duration::from_secs(3600));
-    Server::start_on(pool, FlashStore::new(sessions), flash_layer).await
+    let server = Server::start_on(pool, FlashStore::new(sessions), flash_layer).await?;
+    Ok(server.with_database(database))
 }
 
 /// Seconds until the session ends, and until it ends at the latest.
@@ -42,7 +44,7 @@ fn is_about(seconds: i64, expected: i64) -> bool {
 #[tokio::test]
 async fn a_page_moves_the_idle_end_on_once_a_minute_at_most() -> Result {
     let server = server().await?;
-    let visitor = Visitor::new(&server);
+    let visitor = Visitor::new(server.address);
     visitor.push("hello").await?;
     let (idle, latest) = ends(&server).await?;
     assert!(
@@ -51,13 +53,13 @@ async fn a_page_moves_the_idle_end_on_once_a_minute_at_most() -> Result {
     );
 
     set_expiry(&server, "expiry_date", HOUR - 50).await?;
-    visitor.page("/page").await?;
+    visitor.messages("/page").await?;
     assert!(
         is_about(ends(&server).await?.0, HOUR - 50),
         "within the minute it stays"
     );
     set_expiry(&server, "expiry_date", HOUR - 70).await?;
-    visitor.page("/page").await?;
+    visitor.messages("/page").await?;
     assert!(is_about(ends(&server).await?.0, HOUR), "then it moves on");
     Ok(())
 }
@@ -65,7 +67,7 @@ async fn a_page_moves_the_idle_end_on_once_a_minute_at_most() -> Result {
 #[tokio::test]
 async fn what_nobody_sees_does_not_keep_a_session_alive() -> Result {
     let server = server().await?;
-    let visitor = Visitor::new(&server);
+    let visitor = Visitor::new(server.address);
     visitor.push("hello").await?;
     set_expiry(&server, "expiry_date", 100).await?;
     visitor
@@ -82,11 +84,11 @@ async fn what_nobody_sees_does_not_keep_a_session_alive() -> Result {
 #[tokio::test]
 async fn a_session_ends_at_its_age_however_busy_it_is() -> Result {
     let server = server().await?;
-    let visitor = Visitor::new(&server);
+    let visitor = Visitor::new(server.address);
     visitor.push("hello").await?;
     set_expiry(&server, "ends_at", 200).await?;
     set_expiry(&server, "expiry_date", 100).await?;
-    visitor.page("/page").await?;
+    visitor.messages("/page").await?;
     assert!(is_about(ends(&server).await?.0, 200), "by a page");
     visitor.post("/slow-write").await?;
     let (idle, latest) = ends(&server).await?;
@@ -97,7 +99,7 @@ async fn a_session_ends_at_its_age_however_busy_it_is() -> Result {
 #[tokio::test]
 async fn a_renewed_id_makes_a_session_no_younger() -> Result {
     let server = server().await?;
-    let visitor = Visitor::new(&server);
+    let visitor = Visitor::new(server.address);
     visitor.push("hello").await?;
     let (_, latest) = ends(&server).await?;
     tokio::time::sleep(Duration::from_millis(2100)).await;
@@ -110,23 +112,23 @@ async fn a_renewed_id_makes_a_session_no_younger() -> Result {
 #[tokio::test]
 async fn an_idle_session_is_over() -> Result {
     let server = server().await?;
-    let visitor = Visitor::new(&server);
+    let visitor = Visitor::new(server.address);
     visitor.post("/login").await?;
     set_expiry(&server, "expiry_date", -1).await?;
-    assert_eq!(visitor.page("/page").await?, Vec::<String>::new());
+    assert_eq!(visitor.messages("/page").await?, Vec::<String>::new());
     assert_eq!(visitor.get_with("/user", &[]).await?.text().await?, "");
     visitor.push("a new one").await?;
-    assert_eq!(visitor.page("/page").await?, ["a new one"]);
+    assert_eq!(visitor.messages("/page").await?, ["a new one"]);
     Ok(())
 }
 
 #[tokio::test]
 async fn calls_and_forms_keep_a_session_alive() -> Result {
     let server = server().await?;
-    let visitor = Visitor::new(&server);
+    let visitor = Visitor::new(server.address);
     visitor.push("hello").await?;
     set_expiry(&server, "expiry_date", 100).await?;
-    visitor.call("text=hello", "app").await?;
+    call(&visitor, "text=hello", "app").await?;
     assert!(is_about(ends(&server).await?.0, HOUR), "a call that pushes");
     set_expiry(&server, "expiry_date", 100).await?;
     let reads = visitor.request(reqwest::Method::GET, "/user");

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use sqlx::Executor;
 
-use crate::support::{HTML, Result, Server, Visitor};
+use crate::support::{Result, Server, Visitor};
 
 #[tokio::test]
 async fn a_page_without_a_session_runs_no_statement() -> Result {
     let counted = Counted::start().await?;
-    let visitor = Visitor::new(&counted.server);
-    visitor.page("/page").await?;
+    let visitor = Visitor::new(counted.server.address);
+    visitor.messages("/page").await?;
     visitor.get_with("/file.png", &[]).await?;
     counted.ran(&[]).await
 }
@@ -18,11 +18,11 @@ async fn a_page_without_a_session_runs_no_statement() -> Result {
 #[tokio::test]
 async fn a_page_with_a_session_runs_one_statement() -> Result {
     let counted = Counted::start().await?;
-    let visitor = Visitor::new(&counted.server);
+    let visitor = Visitor::new(counted.server.address);
     visitor.push("x").await?;
-    visitor.page("/page").await?;
+    visitor.messages("/page").await?;
     counted.reset().await?;
-    visitor.page("/page").await?;
+    visitor.messages("/page").await?;
     visitor.get_with("/file.png", &[]).await?;
     counted.ran(&[("flash take", 1)]).await
 }
@@ -30,12 +30,15 @@ async fn a_page_with_a_session_runs_one_statement() -> Result {
 #[tokio::test]
 async fn pages_that_wait_for_the_database_share_a_take_and_a_delete() -> Result {
     let counted = Counted::start().await?;
-    let visitors: Vec<_> = (0..40).map(|_| Visitor::new(&counted.server)).collect();
+    let visitors: Vec<_> = (0..40)
+        .map(|_| Visitor::new(counted.server.address))
+        .collect();
     for (number, visitor) in visitors.iter().enumerate() {
         visitor.push(&format!("for {number}")).await?;
     }
     counted.reset().await?;
-    let pages = futures::future::try_join_all(visitors.iter().map(|visitor| visitor.page("/page")));
+    let pages =
+        futures::future::try_join_all(visitors.iter().map(|visitor| visitor.messages("/page")));
     let pages = counted.server.held_up(pages).await?;
     for (number, page) in pages.iter().enumerate() {
         assert_eq!(*page, [format!("for {number}")]);
@@ -50,7 +53,7 @@ async fn pages_that_wait_for_the_database_share_a_take_and_a_delete() -> Result 
 #[tokio::test]
 async fn a_push_with_a_session_runs_one_statement() -> Result {
     let counted = Counted::start().await?;
-    let visitor = Visitor::new(&counted.server);
+    let visitor = Visitor::new(counted.server.address);
     visitor.push("x").await?;
     counted.reset().await?;
     visitor.push("y").await?;
@@ -60,7 +63,9 @@ async fn a_push_with_a_session_runs_one_statement() -> Result {
 #[tokio::test]
 async fn pushes_that_wait_for_the_database_share_a_statement() -> Result {
     let counted = Counted::start().await?;
-    let visitors: Vec<_> = (0..40).map(|_| Visitor::new(&counted.server)).collect();
+    let visitors: Vec<_> = (0..40)
+        .map(|_| Visitor::new(counted.server.address))
+        .collect();
     for visitor in &visitors {
         visitor.push("x").await?;
     }
@@ -75,7 +80,7 @@ async fn pushes_that_wait_for_the_database_share_a_statement() -> Result {
 #[tokio::test]
 async fn pushes_of_one_session_that_wait_for_the_database_share_a_statement() -> Result {
     let counted = Counted::start().await?;
-    let visitor = Visitor::new(&counted.server);
+    let visitor = Visitor::new(counted.server.address);
     visitor.push("0").await?;
     counted.reset().await?;
     let texts: Vec<_> = (1..=20).map(|number| number.to_string()).collect();
@@ -83,7 +88,7 @@ async fn pushes_of_one_session_that_wait_for_the_database_share_a_statement() ->
     counted.server.held_up(pushes).await?;
     let ran = counted.count().await?;
     assert!((1..=3).contains(&ran["flash push"]), "{ran:?}");
-    let mut shown: Vec<u32> = (visitor.page("/page").await?.iter())
+    let mut shown: Vec<u32> = (visitor.messages("/page").await?.iter())
         .map(|text| text.parse())
         .collect::<std::result::Result<_, _>>()?;
     shown.sort_unstable();
@@ -94,7 +99,7 @@ async fn pushes_of_one_session_that_wait_for_the_database_share_a_statement() ->
 #[tokio::test]
 async fn a_page_and_a_push_read_no_messages_of_others_whatever_the_statistics_say() -> Result {
     let counted = Counted::start().await?;
-    let visitor = Visitor::new(&counted.server);
+    let visitor = Visitor::new(counted.server.address);
     visitor.push("mine").await?;
     // Thousands of others, none sticky: for the planner such a table has no sticky message.
     let others = "insert into flash_message (flash_key, level, rank, text, sticky, expires_at)
@@ -104,7 +109,7 @@ async fn a_page_and_a_push_read_no_messages_of_others_whatever_the_statistics_sa
     counted.server.pool.execute("vacuum analyze").await?;
     counted.reset().await?;
     visitor.push("mine too").await?;
-    assert_eq!(visitor.page("/page").await?, ["mine", "mine too"]);
+    assert_eq!(visitor.messages("/page").await?, ["mine", "mine too"]);
     for (name, pages) in counted.pages().await? {
         assert!(
             pages < 60,
@@ -117,7 +122,7 @@ async fn a_page_and_a_push_read_no_messages_of_others_whatever_the_statistics_sa
 #[tokio::test]
 async fn the_push_of_a_first_visit_runs_two_statements() -> Result {
     let counted = Counted::start().await?;
-    Visitor::new(&counted.server).push("x").await?;
+    Visitor::new(counted.server.address).push("x").await?;
     counted
         .ran(&[("session create", 1), ("flash push", 1)])
         .await
@@ -126,10 +131,10 @@ async fn the_push_of_a_first_visit_runs_two_statements() -> Result {
 #[tokio::test]
 async fn a_page_that_redirects_gives_back_in_one_more_statement() -> Result {
     let counted = Counted::start().await?;
-    let visitor = Visitor::new(&counted.server);
+    let visitor = Visitor::new(counted.server.address);
     visitor.push("x").await?;
     counted.reset().await?;
-    visitor.get_with("/fails", &[HTML]).await?.text().await?;
+    visitor.get("/fails").await?.text().await?;
     counted
         .ran(&[("flash give back", 1), ("flash take", 1)])
         .await

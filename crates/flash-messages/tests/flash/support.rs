@@ -1,13 +1,9 @@
-//! What the tests share: a database of their own, a server on a free port, visitors.
+//! The server that the tests visit: what its pages do, and its stores.
 
-use std::{
-    net::SocketAddr,
-    sync::atomic::{AtomicU32, Ordering},
-    time::Duration,
-};
+use std::{net::SocketAddr, time::Duration};
 
 use axum::{
-    Router,
+    Form, Router,
     extract::{Path, Query},
     http::StatusCode,
     response::{Html, IntoResponse, Redirect},
@@ -17,46 +13,14 @@ use flash_messages::{
     Flash, FlashError, FlashLayer, FlashListener, FlashMessage, FlashStore, MemoryStore,
     PostgresSessionStore, Visit, store::Limits, with_connection,
 };
-use sqlx::{Connection, Executor, PgConnection, PgPool, postgres::PgPoolOptions};
+use sqlx::{Executor, PgPool};
 use tokio::task::JoinHandle;
 use tower_sessions::{
     Session,
     cookie::{Cookie, SameSite, time},
 };
 
-pub type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
-
-/// A fresh database on the server of DATABASE_URL.
-pub async fn database() -> Result<String> {
-    static NUMBER: AtomicU32 = AtomicU32::new(0);
-    let server = std::env::var("DATABASE_URL").map_err(
-        |_| "DATABASE_URL is not set: run `cargo xtask test unit`, which brings a PostgreSQL",
-    )?;
-    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let name = format!("flash_{}_{number}", std::process::id());
-    let mut connection = PgConnection::connect(&server).await?;
-    sqlx::raw_sql(&format!(
-        "drop database if exists {name} with (force); create database {name}"
-    ))
-    .execute(&mut connection)
-    .await
-    .or(sqlx::raw_sql(&format!("create database {name}"))
-        .execute(&mut connection)
-        .await)?;
-    let (front, _) = server
-        .rsplit_once('/')
-        .ok_or("DATABASE_URL has no database")?;
-    Ok(format!("{front}/{name}"))
-}
-
-pub async fn pool(url: &str) -> Result<PgPool> {
-    Ok(PgPoolOptions::new()
-        .max_connections(10)
-        .acquire_timeout(Duration::from_secs(2))
-        .test_before_acquire(false)
-        .connect(url)
-        .await?)
-}
+pub use test_support::{Database, HTML, Result, Visitor, cookie_of, texts};
 
 /// Where sessions and messages are.
 #[derive(Clone, Copy)]
@@ -76,12 +40,14 @@ pub struct Server {
     /// The messages of a server in memory, whose `pool` and `store` are of no database then.
     memory: Option<MemoryStore>,
     task: JoinHandle<()>,
+    /// The database that goes with this server.
+    database: Option<Database>,
 }
 
 impl Server {
     /// On a fresh database.
     pub async fn start() -> Result<Self> {
-        Self::start_with(&database().await?, |store| store).await
+        Self::start_with(|store| store).await
     }
 
     /// On fresh stores of this kind.
@@ -92,9 +58,7 @@ impl Server {
     /// On fresh stores of this kind, with leases of this time.
     pub async fn start_with_lease(place: Place, lease: Duration) -> Result<Self> {
         match place {
-            Place::Postgres => {
-                Self::start_with(&database().await?, |store| store.with_lease(lease)).await
-            }
+            Place::Postgres => Self::start_with(|store| store.with_lease(lease)).await,
             Place::Memory => Self::start_in_memory(lease).await,
         }
     }
@@ -117,15 +81,29 @@ impl Server {
             app,
             memory: Some(memory),
             task,
+            database: None,
         })
     }
 
-    /// On a given database, with settings of the store.
-    pub async fn start_with(
-        url: &str,
+    /// On a fresh database, with settings of the store.
+    pub async fn start_with(settings: impl Fn(FlashStore) -> FlashStore) -> Result<Self> {
+        let database = Database::create().await?;
+        let server = Self::start_at(&database, settings).await?;
+        Ok(server.with_database(database))
+    }
+
+    /// On a database that others share.
+    pub async fn start_at(
+        database: &Database,
         settings: impl Fn(FlashStore) -> FlashStore,
     ) -> Result<Self> {
-        Self::start_on_pool(pool(url).await?, settings).await
+        Self::start_on_pool(database.connect().await?, settings).await
+    }
+
+    /// Keeps its database as long as it runs.
+    pub fn with_database(mut self, database: Database) -> Self {
+        self.database = Some(database);
+        self
     }
 
     /// On these connections.
@@ -156,6 +134,7 @@ impl Server {
             app,
             memory: None,
             task,
+            database: None,
         })
     }
 
@@ -258,6 +237,14 @@ fn routes() -> Router {
         flash
             .redirect("/page", FlashMessage::new(level.parse()?, text))
             .await
+    }
+    /// As the form of race-bib.
+    async fn push_message(
+        flash: Flash,
+        Form(form): Form<std::collections::HashMap<String, String>>,
+    ) -> std::result::Result<Redirect, FlashError> {
+        let message = FlashMessage::new(form["level"].parse()?, &*form["text"]);
+        flash.redirect("/page", message).await
     }
     async fn hop(Path(hop): Path<u32>, flash: Flash) -> std::result::Result<Redirect, FlashError> {
         flash.take();
@@ -526,6 +513,7 @@ fn routes() -> Router {
         .route("/dismiss-form", post(dismiss_form))
         .route("/page", get(page))
         .route("/push/{level}/{text}", post(push))
+        .route("/api/push_message", post(push_message))
         .route("/hop/{hop}", get(hop).post(hop))
         .route("/fails", get(fails))
         .route("/peeks", get(peeks))
@@ -552,127 +540,23 @@ fn routes() -> Router {
 
 fn html(messages: &[FlashMessage]) -> String {
     let items: String = (messages.iter())
-        .map(|message| format!("<p data-flash-id=\"{}\">{}</p>", message.id, message.text))
+        .map(|FlashMessage { id, text, .. }| {
+            format!("<p class=\"flash-text\" data-flash-id=\"{id}\">{text}</p>")
+        })
         .collect();
     format!("<!DOCTYPE html><title>Page</title>{items}")
 }
 
-/// A browser with a cookie jar that does not follow redirects by itself.
-#[derive(Clone)]
-pub struct Visitor {
-    client: reqwest::Client,
-    base: String,
+/// Calls a server function, as hydrated code on a page of this kind does.
+pub async fn call(visitor: &Visitor, query: &str, page: &str) -> Result<reqwest::Response> {
+    let call = visitor.request(reqwest::Method::POST, &format!("/call?{query}"));
+    let call = call.header("accept", "application/json");
+    Ok(call.header("x-flash", page).send().await?)
 }
 
-pub const HTML: (&str, &str) = ("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
-
-impl Visitor {
-    pub fn new(server: &Server) -> Self {
-        Self::of(server.address)
-    }
-
-    /// A browser at this address.
-    pub fn of(address: SocketAddr) -> Self {
-        let client = reqwest::Client::builder()
-            .cookie_store(true)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .expect("a client");
-        Self {
-            client,
-            base: format!("http://{address}"),
-        }
-    }
-
-    /// The same browser at another instance: cookies don't tell ports apart.
-    pub fn at(&self, server: &Server) -> Self {
-        Self {
-            client: self.client.clone(),
-            base: format!("http://{}", server.address),
-        }
-    }
-
-    /// The same visitor in a tab that keeps this cookie, whatever answers say.
-    pub fn apart(&self, cookie: &str) -> Result<Self> {
-        let headers = [(reqwest::header::COOKIE, cookie.parse()?)]
-            .into_iter()
-            .collect();
-        let client = reqwest::Client::builder()
-            .default_headers(headers)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()?;
-        Ok(Self {
-            client,
-            base: self.base.clone(),
-        })
-    }
-
-    pub fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
-        self.client.request(method, format!("{}{path}", self.base))
-    }
-
-    pub async fn get_with(
-        &self,
-        path: &str,
-        headers: &[(&str, &str)],
-    ) -> Result<reqwest::Response> {
-        let mut request = self.request(reqwest::Method::GET, path);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        Ok(request.send().await?)
-    }
-
-    /// The messages on a page, read to its end.
-    pub async fn page(&self, path: &str) -> Result<Vec<String>> {
-        Ok(texts(&self.get_with(path, &[HTML]).await?.text().await?))
-    }
-
-    /// The page after a redirect chain.
-    pub async fn follow(&self, mut response: reqwest::Response) -> Result<Vec<String>> {
-        while let Some(location) = response.headers().get("location") {
-            let path = location.to_str()?.to_owned();
-            response = self.get_with(&path, &[HTML]).await?;
-        }
-        Ok(texts(&response.text().await?))
-    }
-
-    pub async fn post(&self, path: &str) -> Result<reqwest::Response> {
-        Ok(self.request(reqwest::Method::POST, path).send().await?)
-    }
-
-    pub async fn push(&self, text: &str) -> Result {
-        self.post(&format!("/push/info/{text}")).await?;
-        Ok(())
-    }
-
-    /// As hydrated code calls a server function.
-    pub async fn call(&self, query: &str, page: &str) -> Result<reqwest::Response> {
-        let call = self.request(reqwest::Method::POST, &format!("/call?{query}"));
-        Ok(call
-            .header("accept", "application/json")
-            .header("x-flash", page)
-            .send()
-            .await?)
-    }
-
-    /// The value of a header that the client keeps: its session cookie.
-    pub async fn cookie(&self) -> Result<String> {
-        let response = self.post("/push/info/cookie").await?;
-        let cookie = response
-            .headers()
-            .get("set-cookie")
-            .ok_or("no cookie")?
-            .to_str()?;
-        Ok(cookie.split(';').next().unwrap_or_default().to_owned())
-    }
-}
-
-/// The texts of the messages in a page.
-pub fn texts(html: &str) -> Vec<String> {
-    (html.split("<p data-flash-id=").skip(1))
-        .filter_map(|item| Some(item.split_once('>')?.1.split_once("</p>")?.0.to_owned()))
-        .collect()
+/// Pushes a message. Returns the visitor's session, as the header `Cookie` has it.
+pub async fn session_cookie(visitor: &Visitor) -> Result<String> {
+    cookie_of(&visitor.post("/push/info/cookie").await?)
 }
 
 /// The cookie of a browser that has shown all messages that are stored, which are of one session.

@@ -72,7 +72,8 @@ stored as (
     from new
     where coalesce((select number from surplus where surplus.position = new.position), 0)
         = (select count(*) from leaving where leaving.position = new.position)
-    order by flash_key, position
+    -- Another statement that replaces the same rows locks them in the same order.
+    order by flash_key, key nulls first, position
     -- A message replaces the one with its key. It gets a new id and a new expiry.
     on conflict (flash_key, key) where key is not null do update set
         id = excluded.id, level = excluded.level, rank = excluded.rank, text = excluded.text,

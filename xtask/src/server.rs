@@ -1,0 +1,53 @@
+//! A built server on a free port.
+
+use std::{
+    net::{TcpListener, TcpStream},
+    process::Command,
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Result, bail, ensure};
+
+use crate::command::{Group, root};
+
+/// Dropped, the server stops.
+pub struct Server {
+    pub url: String,
+    _group: Group,
+}
+
+impl Server {
+    /// Starts a program of the workspace, and waits until it listens.
+    pub fn start(program: &str, database_url: &str) -> Result<Self> {
+        ensure!(
+            root().join(program).exists(),
+            "{program} is missing: `cargo xtask test build` builds it"
+        );
+        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let mut group = Group::spawn(
+            Command::new(root().join(program))
+                .current_dir(root())
+                .env("DATABASE_URL", database_url)
+                .env("SESSION_SECRET", "only-for-tests-".repeat(5))
+                .env("LEPTOS_SITE_ADDR", address.to_string())
+                // Warnings alone: more would hide the lines of the tests.
+                .env("RUST_LOG", "warn")
+                .env_remove("PORT"),
+        )?;
+        for _ in 0..200 {
+            ensure!(
+                group.is_running()?,
+                "{program} has ended; its own words are above"
+            );
+            if TcpStream::connect(address).is_ok() {
+                return Ok(Self {
+                    url: format!("http://{address}"),
+                    _group: group,
+                });
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
+        bail!("{program} does not listen on {address} after 20 seconds")
+    }
+}
