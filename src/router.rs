@@ -26,7 +26,7 @@ use crate::{
     state::AppState,
     web::{
         files::{FOR_EVER, site_files, with_lifetime},
-        page_cache::{PageCache, render_once},
+        page_cache::{PageCache, answer_strangers, render_once},
         security_headers::{SecurityHeaders, add_security_headers},
     },
 };
@@ -37,43 +37,47 @@ use crate::{
 /// |---|---|---|---|
 /// | 1 | [`log_request`] | all | gives the request a span and an id, logs the response |
 /// | 2 | [`add_security_headers`] | all | tells browsers what to refuse |
-/// | 3 | [`explain_rejections`] | all but health | rejects, limits the time, gives each failure its page |
-/// | 4 | [`CatchPanicLayer`] | all but health | makes a panic a failure |
-/// | 5 | [`with_lifetime`] | files | says how long browsers may keep them |
-/// | 6 | [`FlashLayer`] | pages, server functions | lends the session, takes the messages |
-/// | 7 | [`note_session`] | pages, server functions | tells 1 the session |
-/// | 8 | [`render_once`] | pages, server functions | keeps pages that are the same for everybody |
-/// | 9 | [`reject_failed_forms`] | pages, server functions | gives 3 the errors of server functions |
-/// | 10 | [`without_resources`] | pages, server functions | drops inline scripts of Leptos |
+/// | 3 | [`answer_strangers`] | all | answers requests without a cookie from the cache of 9 |
+/// | 4 | [`explain_rejections`] | all but health | rejects, limits the time, gives each failure its page |
+/// | 5 | [`CatchPanicLayer`] | all but health | makes a panic a failure |
+/// | 6 | [`with_lifetime`] | files | says how long browsers may keep them |
+/// | 7 | [`FlashLayer`] | pages, server functions | lends the session, takes the messages |
+/// | 8 | [`note_session`] | pages, server functions | tells 1 the session |
+/// | 9 | [`render_once`] | pages, server functions | keeps pages that are the same for everybody |
+/// | 10 | [`reject_failed_forms`] | pages, server functions | gives 4 the errors of server functions |
+/// | 11 | [`without_resources`] | pages, server functions | drops inline scripts of Leptos |
 pub fn router(state: AppState, flash: FlashLayer, more: Router<AppState>) -> Router {
     let config = &state.config;
     let (log, headers) = (state.request_log.clone(), SecurityHeaders::new(config));
+    let cache = PageCache::default();
     let list = generate_route_list(App);
     // One stack for each group: a router copies what is in a `layer` for every request.
     let all = ServiceBuilder::new()
         // 1
         .layer(from_fn_with_state(log, log_request))
         // 2
-        .layer(map_response_with_state(headers, add_security_headers));
-    let all_but_health = ServiceBuilder::new()
+        .layer(map_response_with_state(headers, add_security_headers))
         // 3
-        .layer(from_fn_with_state(state.clone(), explain_rejections))
+        .layer(from_fn_with_state(cache.clone(), answer_strangers));
+    let all_but_health = ServiceBuilder::new()
         // 4
+        .layer(from_fn_with_state(state.clone(), explain_rejections))
+        // 5
         .layer(CatchPanicLayer::custom(|_| {
             AppError::Internal.into_response()
         }));
     let pages_alone = ServiceBuilder::new()
-        // 6
-        .layer(flash)
         // 7
-        .layer(from_fn(note_session))
+        .layer(flash)
         // 8
-        .layer(from_fn_with_state(PageCache::default(), render_once))
+        .layer(from_fn(note_session))
         // 9
-        .layer(from_fn(reject_failed_forms))
+        .layer(from_fn_with_state(cache, render_once))
         // 10
+        .layer(from_fn(reject_failed_forms))
+        // 11
         .layer(map_response(async |page| without_resources(page)));
-    // 5
+    // 6
     let files = site_files(&config.leptos).merge(with_lifetime(hydration::script(), FOR_EVER));
     files
         .merge(without_trailing_slash(&list))

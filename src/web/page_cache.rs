@@ -5,11 +5,13 @@ use std::sync::{Arc, OnceLock};
 use axum::{
     body::{Body, Bytes, to_bytes},
     extract::{Request, State},
-    http::{Method, StatusCode, response},
+    http::{Method, StatusCode, header::COOKIE, response},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use leptos_flash::Flash;
+
+use super::limits::are_too_large;
 
 /// Their paths. What such a page shows depends on nothing but its path and the waiting messages.
 const PATHS: [&str; 2] = ["/", "/messages"];
@@ -26,6 +28,28 @@ struct Page {
     body: Bytes,
 }
 
+impl PageCache {
+    fn position(request: &Request) -> Option<usize> {
+        let path = request.uri().path_and_query()?.as_str();
+        let position = PATHS.iter().position(|cached| *cached == path)?;
+        (request.method() == Method::GET).then_some(position)
+    }
+}
+
+/// Answers requests without a cookie from the cache: no message can wait for them.
+pub async fn answer_strangers(
+    State(PageCache(pages)): State<PageCache>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let headers = request.headers();
+    let page = PageCache::position(&request).and_then(|position| pages[position].get());
+    match page.filter(|_| !headers.contains_key(COOKIE) && !are_too_large(headers)) {
+        Some(page) => page.clone().into_response(),
+        None => next.run(request).await,
+    }
+}
+
 /// Answers with the page as it was rendered first, when no message waits for it.
 pub async fn render_once(
     State(PageCache(pages)): State<PageCache>,
@@ -33,9 +57,7 @@ pub async fn render_once(
     request: Request,
     next: Next,
 ) -> Response {
-    let path = request.uri().path_and_query().map(|path| path.as_str());
-    let position = PATHS.iter().position(|cached| Some(*cached) == path);
-    let position = position.filter(|_| request.method() == Method::GET && flash.peek().is_empty());
+    let position = PageCache::position(&request).filter(|_| flash.peek().is_empty());
     let Some(place) = position.map(|position| &pages[position]) else {
         return next.run(request).await;
     };
