@@ -24,7 +24,7 @@ impl Application {
         Self::build_with(config, pool, Router::new())
     }
 
-    /// With further routes.
+    /// Builds the app with further routes, for tests.
     pub fn build_with(config: Config, pool: PgPool, more: Router<AppState>) -> Self {
         let sessions = PostgresSessionStore::new(pool).with_idle_expiry(config.idle);
         let messages = FlashStore::new(sessions.clone())
@@ -48,7 +48,7 @@ impl Application {
     /// The database can't be reached, or the app may not create what is missing.
     pub async fn migrate(&self) -> Result<(), FlashError> {
         self.messages.migrate().await?;
-        self.state.tables_exist();
+        self.state.set_tables_exist();
         Ok(())
     }
 }

@@ -45,7 +45,7 @@ impl AppState {
 }
 
 impl Shared {
-    pub fn tables_exist(&self) {
+    pub fn set_tables_exist(&self) {
         self.tables_exist.store(true, Ordering::Relaxed);
     }
 

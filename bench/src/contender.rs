@@ -90,8 +90,7 @@ impl Contender {
             // As the peers: a line for what went wrong, none for each request.
             .env("RUST_LOG", "warn")
             // One client sends all of it.
-            .env("POST_BURST", "1000000000")
-            .env("POSTS_PER_SECOND", "1000000000");
+            .env("POST_BURST", "1000000000");
         Self::start("race-bib", "/api/push_message", server, database, program).await
     }
 

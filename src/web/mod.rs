@@ -16,3 +16,17 @@ pub mod files;
 pub mod page_cache;
 
 pub mod security_headers;
+
+/// Returns the headers of a request in a test.
+#[cfg(test)]
+fn headers(lines: &[(&'static str, &'static str)]) -> axum::http::HeaderMap {
+    use axum::http::{HeaderName, HeaderValue};
+
+    let line = |(name, value): &(&'static str, &'static str)| {
+        (
+            HeaderName::from_static(name),
+            HeaderValue::from_static(value),
+        )
+    };
+    lines.iter().map(line).collect()
+}

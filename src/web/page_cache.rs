@@ -1,4 +1,4 @@
-//! Pages that are the same for everybody are rendered once.
+//! Keeps the pages that are the same for everybody, so that each is rendered once.
 
 use std::sync::{Arc, OnceLock};
 
@@ -13,7 +13,7 @@ use leptos_flash::Flash;
 
 use super::limits::are_too_large;
 
-/// Their paths. What such a page shows depends on nothing but its path and the waiting messages.
+/// The paths of these pages. Such a page depends on its path and the waiting messages alone.
 const PATHS: [&str; 2] = ["/", "/messages"];
 
 /// The largest page, in bytes.
@@ -29,39 +29,41 @@ struct Page {
 }
 
 impl PageCache {
-    fn position(request: &Request) -> Option<usize> {
+    /// Returns where the page of this request is kept, if it is one of these pages.
+    fn slot(&self, request: &Request) -> Option<&OnceLock<Page>> {
         let path = request.uri().path_and_query()?.as_str();
         let position = PATHS.iter().position(|cached| *cached == path)?;
-        (request.method() == Method::GET).then_some(position)
+        (request.method() == Method::GET).then_some(&self.0[position])
     }
 }
 
-/// Answers requests without a cookie from the cache: no message can wait for them.
+/// Answers a request without a cookie from the cache: no message can wait for it. The routes and the
+/// session cost half as much again.
 pub async fn answer_strangers(
-    State(PageCache(pages)): State<PageCache>,
+    State(cache): State<PageCache>,
     request: Request,
     next: Next,
 ) -> Response {
     let headers = request.headers();
-    let page = PageCache::position(&request).and_then(|position| pages[position].get());
+    let page = cache.slot(&request).and_then(OnceLock::get);
     match page.filter(|_| !headers.contains_key(COOKIE) && !are_too_large(headers)) {
         Some(page) => page.clone().into_response(),
         None => next.run(request).await,
     }
 }
 
-/// Answers with the page as it was rendered first, when no message waits for it.
+/// Answers with the page as it was rendered first, if no message waits for it.
 pub async fn render_once(
-    State(PageCache(pages)): State<PageCache>,
+    State(cache): State<PageCache>,
     flash: Flash,
     request: Request,
     next: Next,
 ) -> Response {
-    let position = PageCache::position(&request).filter(|_| flash.peek().is_empty());
-    let Some(place) = position.map(|position| &pages[position]) else {
+    let slot = cache.slot(&request).filter(|_| flash.peek().is_empty());
+    let Some(slot) = slot else {
         return next.run(request).await;
     };
-    if let Some(page) = place.get() {
+    if let Some(page) = slot.get() {
         return page.clone().into_response();
     }
     let response = next.run(request).await;
@@ -72,8 +74,7 @@ pub async fn render_once(
     let Ok(body) = to_bytes(body, MAX_PAGE).await else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
-    place
-        .get_or_init(|| Page { head, body })
+    slot.get_or_init(|| Page { head, body })
         .clone()
         .into_response()
 }

@@ -7,7 +7,7 @@ use sqlx::{Connection, Executor, PgConnection};
 use tempfile::tempdir;
 use test_support::free_address;
 use tokio::{sync::watch, task::JoinSet};
-use xtask::{command::output, tools};
+use xtask::{command::output, setup::servers};
 
 use crate::{
     app::{self, Program, Result, Visitor, postgres, races, within, works},
@@ -49,13 +49,7 @@ async fn visit_on(visitor: Visitor, stop: watch::Receiver<bool>) {
 async fn connections_that_the_server_closed_while_they_were_idle_fail_no_request() -> Result {
     let mut postgres = postgres("")?;
     let app = app::ready(&postgres.url).await?;
-    let visitors: Vec<_> = (0..20).map(|_| Visitor::new(app.address)).collect();
-    for visitor in &visitors {
-        visitor
-            .submit("/api/start_race", &[("name", "Ada")])
-            .await?;
-    }
-    assert_eq!(failures(&visitors, "before").await, [""; 0]);
+    let visitors = visitors_with_a_race(&app).await?;
 
     let mut admin = PgConnection::connect(&postgres.url).await?;
     // It waits until they have ended.
@@ -80,6 +74,17 @@ async fn connections_that_a_firewall_closed_while_they_were_idle_fail_no_request
     let postgres = postgres("")?;
     let proxy = Proxy::start(&postgres.url).await?;
     let app = app::ready(&proxy.url).await?;
+    let visitors = visitors_with_a_race(&app).await?;
+    for _ in 0..3 {
+        proxy.close();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert_eq!(failures(&visitors, "closed").await, [""; 0]);
+    }
+    Ok(())
+}
+
+/// 20 visitors who have all used the app, so that it has opened its connections.
+async fn visitors_with_a_race(app: &Program) -> Result<Vec<Visitor>> {
     let visitors: Vec<_> = (0..20).map(|_| Visitor::new(app.address)).collect();
     for visitor in &visitors {
         visitor
@@ -87,12 +92,7 @@ async fn connections_that_a_firewall_closed_while_they_were_idle_fail_no_request
             .await?;
     }
     assert_eq!(failures(&visitors, "before").await, [""; 0]);
-    for _ in 0..3 {
-        proxy.close();
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        assert_eq!(failures(&visitors, "closed").await, [""; 0]);
-    }
-    Ok(())
+    Ok(visitors)
 }
 
 /// All visitors push, look and race at once. Returns what failed.
@@ -161,7 +161,7 @@ async fn after_a_failover_writes_go_to_the_new_primary_within_seconds() -> Resul
 /// Fault P10.
 #[tokio::test]
 async fn behind_pgbouncer_in_session_mode_the_program_is_ready_and_works() -> Result {
-    let pgbouncer = match tools::pgbouncer() {
+    let pgbouncer = match servers::pgbouncer() {
         Ok(pgbouncer) => pgbouncer,
         Err(reason) => {
             println!("skipped: {reason:#}");

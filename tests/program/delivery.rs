@@ -12,7 +12,7 @@ use sqlx::{Connection, PgConnection};
 use tempfile::tempdir;
 use test_support::free_address;
 use tokio::{io::AsyncWriteExt, net::TcpSocket, time::sleep};
-use xtask::tools;
+use xtask::setup::servers;
 
 use crate::app::{self, Program, Result, Visitor, postgres, texts, within};
 
@@ -36,7 +36,7 @@ async fn a_reader_that_reads_nothing_and_resets_loses_no_message() -> Result {
 /// notes what it has shown.
 #[tokio::test]
 async fn behind_a_buffering_proxy_a_browser_loses_nothing_that_it_has_not_noted() -> Result {
-    let nginx = match tools::nginx() {
+    let nginx = match servers::nginx() {
         Ok(nginx) => nginx,
         Err(reason) => {
             println!("skipped: {reason:#}");

@@ -8,11 +8,3 @@ pub mod postgres;
 pub mod server;
 pub mod setup;
 pub mod steps;
-
-/// What the app's tests call.
-pub mod tools {
-    pub use crate::{
-        command::root,
-        setup::servers::{nginx, pgbouncer},
-    };
-}

@@ -8,14 +8,40 @@ use xshell::cmd;
 use super::{Lane, Need};
 use crate::command::{cargo_bin, read, root, run, shell};
 
+/// A tool whose program has its crate's name, in a pinned version.
+macro_rules! tool {
+    ($name:literal, $version:literal, $usual:literal) => {
+        Need {
+            name: concat!($name, " ", $version),
+            usual: $usual,
+            lane: Lane::Compile,
+            is_there: || is_installed($name, $version),
+            install: || install($name, $version),
+        }
+    };
+}
+
 /// The lock file of 0.3.11 needs rustc 1.96.
-pub const CARGO_LEPTOS: Need = Need {
-    name: "cargo-leptos 0.3.10",
-    usual: "10 s, or 10 min where it must be compiled",
-    lane: Lane::Compile,
-    is_there: || is_installed("cargo-leptos", "0.3.10"),
-    install: || install("cargo-leptos", "0.3.10"),
-};
+pub const CARGO_LEPTOS: Need = tool!(
+    "cargo-leptos",
+    "0.3.10",
+    "10 s, or 10 min where it must be compiled"
+);
+
+pub const CARGO_MACHETE: Need = tool!(
+    "cargo-machete",
+    "0.9.2",
+    "10 s, or 1 min where it must be compiled"
+);
+
+pub const CARGO_DENY: Need = tool!(
+    "cargo-deny",
+    "0.20.2",
+    "10 s, or 5 min where it must be compiled"
+);
+
+/// Its project has no archives.
+pub const CARGO_FUZZ: Need = tool!("cargo-fuzz", "0.13.2", "1 min");
 
 /// It must be of the crate's version. There is no archive whose hash we know.
 pub const WASM_BINDGEN: Need = Need {
@@ -24,31 +50,6 @@ pub const WASM_BINDGEN: Need = Need {
     lane: Lane::Compile,
     is_there: || wasm_bindgen().is_ok_and(|version| is_installed("wasm-bindgen", &version)),
     install: || install("wasm-bindgen-cli", &wasm_bindgen()?),
-};
-
-pub const CARGO_MACHETE: Need = Need {
-    name: "cargo-machete 0.9.2",
-    usual: "10 s, or 1 min where it must be compiled",
-    lane: Lane::Compile,
-    is_there: || is_installed("cargo-machete", "0.9.2"),
-    install: || install("cargo-machete", "0.9.2"),
-};
-
-pub const CARGO_DENY: Need = Need {
-    name: "cargo-deny 0.20.2",
-    usual: "10 s, or 5 min where it must be compiled",
-    lane: Lane::Compile,
-    is_there: || is_installed("cargo-deny", "0.20.2"),
-    install: || install("cargo-deny", "0.20.2"),
-};
-
-/// Its project has no archives.
-pub const CARGO_FUZZ: Need = Need {
-    name: "cargo-fuzz 0.13.2",
-    usual: "1 min",
-    lane: Lane::Compile,
-    is_there: || is_installed("cargo-fuzz", "0.13.2"),
-    install: || install("cargo-fuzz", "0.13.2"),
 };
 
 /// The SHA-256 and the address of each known archive.
