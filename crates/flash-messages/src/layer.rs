@@ -18,7 +18,9 @@ use axum::{
     response::IntoResponse,
 };
 use http::{HeaderMap, Method, Request, Response};
-use pg_sessions::{SessionLayer, SessionService, Visit, is_page_load, is_speculative};
+use pg_sessions::{
+    SessionLayer, SessionService, Visit, caching::set_no_store, is_page_load, is_speculative,
+};
 use tower::{Layer, Service};
 use tower_sessions::{
     Session,
@@ -221,7 +223,10 @@ where
 
             layer.take(&flash).await;
             let mut response = if kind == RequestKind::Take {
-                Json(flash.take()).into_response()
+                // It is not the page of this address.
+                let mut waiting = Json(flash.take()).into_response();
+                set_no_store(waiting.headers_mut());
+                waiting
             } else {
                 request.extensions_mut().insert(flash.clone());
                 inner.call(request).await?.map(Body::new)

@@ -1,7 +1,7 @@
 //! Decides by the response whether a request's messages count as shown or wait again.
 
 use axum::body::Body;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use pg_sessions::caching::set_no_store;
 use tower_sessions::{
     cookie::{Cookie, SameSite, time::Duration},
@@ -55,6 +55,7 @@ impl RequestLeases {
             ..
         } = &*self.flash.0;
         let mut settled = self.flash.settle();
+        let has_pushed = !settled.pushed.is_empty();
         let is_redirect = is_redirect(&response);
         if settled.shows && !is_redirect && !response.status().is_server_error() {
             set_no_store(response.headers_mut());
@@ -90,6 +91,9 @@ impl RequestLeases {
             }
         }
         remove_from_notes(notes, &settled.asked_back, response.headers_mut());
+        if has_pushed {
+            drop_pages_loaded_ahead(response.headers_mut());
+        }
         response
     }
 
@@ -121,6 +125,15 @@ impl RequestLeases {
             headers.insert(NOTED_HEADER, HeaderValue::from_static("1"));
         }
     }
+}
+
+/// Has the browser drop the pages that it has prefetched or prerendered: they lack the message that was
+/// pushed now. Chromium does it (tried with 156: it shows the old page otherwise); others ignore the
+/// header, as Chromium does over plain HTTP (<https://w3c.github.io/webappsec-clear-site-data/>).
+fn drop_pages_loaded_ahead(headers: &mut HeaderMap) {
+    const CLEAR_SITE_DATA: HeaderName = HeaderName::from_static("clear-site-data");
+    let pages = HeaderValue::from_static("\"prefetchCache\", \"prerenderCache\"");
+    headers.entry(CLEAR_SITE_DATA).or_insert(pages);
 }
 
 /// Returns whether the response leads the browser to another page.

@@ -132,6 +132,17 @@ async fn what_does_not_fit_into_the_header_is_fetched_once(place: Place) -> Resu
     Ok(())
 }
 
+on_each_store!(what_waits_is_not_kept_as_the_page_of_its_address);
+/// A browser would show it when somebody goes back.
+async fn what_waits_is_not_kept_as_the_page_of_its_address(place: Place) -> Result {
+    let server = Server::start_in(place).await?;
+    let visitor = Visitor::new(server.address);
+    let nothing = visitor.get_with("/page", &[("x-flash", "take")]).await?;
+    assert_eq!(nothing.headers()["cache-control"], "no-store");
+    assert_eq!(nothing.text().await?, "[]");
+    Ok(())
+}
+
 on_each_store!(a_call_whose_connection_ends_before_the_answer_gives_its_messages_back);
 async fn a_call_whose_connection_ends_before_the_answer_gives_its_messages_back(
     place: Place,

@@ -37,6 +37,18 @@ async fn a_page_that_showed_a_message_is_not_stored_by_caches() -> Result {
     Ok(())
 }
 
+#[tokio::test]
+async fn a_push_has_the_browser_drop_the_pages_that_it_loaded_ahead() -> Result {
+    let server = Server::start().await?;
+    let visitor = Visitor::new(server.address);
+    let pushed = visitor.post("/push/success/hello").await?;
+    let dropped = "\"prefetchCache\", \"prerenderCache\"";
+    assert_eq!(pushed.headers()["clear-site-data"], dropped);
+    let page = visitor.get("/page").await?;
+    assert!(!page.headers().contains_key("clear-site-data"));
+    Ok(())
+}
+
 on_each_store!(requests_that_nobody_sees_leave_messages_alone);
 /// Scenario 5.
 async fn requests_that_nobody_sees_leave_messages_alone(place: Place) -> Result {
