@@ -1,6 +1,7 @@
 //! The document around every page, the flash messages, and the routes.
 
 use leptos::prelude::*;
+use leptos_flash::FlashGroup;
 use leptos_meta::{MetaTags, Title, provide_meta_context};
 use leptos_router::{
     SsrMode,
@@ -9,12 +10,11 @@ use leptos_router::{
 };
 
 use crate::{
-    components::FlashGroup,
     error::AppError,
     hydration::{Hydration, has_islands},
     pages::{ErrorPage, HomePage, MessagesPage, NotFoundPage, RacePage, SessionPage, SiteHeader},
     state::AppState,
-    web::files::SiteFiles,
+    web::{files::SiteFiles, look::Look},
 };
 
 pub fn shell(state: AppState) -> impl IntoView {
@@ -44,12 +44,13 @@ pub fn shell(state: AppState) -> impl IntoView {
 pub fn App() -> impl IntoView {
     provide_meta_context();
     let failed = use_context::<AppError>();
+    let Look { position, counts } = Look::current();
 
     view! {
         <Title formatter=|title: String| format!("{title} · race-bib") />
         <a class="skip" href="#main">"Skip to content"</a>
         <SiteHeader />
-        {has_islands().then(|| view! { <FlashGroup /> })}
+        {has_islands().then(|| view! { <FlashGroup position count_duplicates=counts /> })}
         <main id="main">
             {match failed {
                 Some(error) => view! { <ErrorPage error /> }.into_any(),

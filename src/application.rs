@@ -7,9 +7,13 @@ use leptos_flash::{FlashError, FlashLayer, FlashStore, PostgresSessionStore};
 use sqlx::PgPool;
 
 use crate::{
-    components::MAX_MESSAGES, config::Config, pages::messages::MAX_MESSAGE, router::router,
-    state::AppState, web::session::flash_layer,
+    config::Config, pages::messages::MAX_MESSAGE, router::router, state::AppState,
+    web::session::flash_layer,
 };
+
+/// The maximum number of messages that wait in a session: somebody may try that many pushes before they
+/// look. A page without JavaScript shows as many.
+const MAX_MESSAGES: u32 = 500;
 
 /// Everything that a config and a database make.
 pub struct Application {

@@ -14,7 +14,7 @@ use axum::{
 };
 use http_body_util::BodyExt;
 use leptos::prelude::*;
-use leptos_flash::{NOTE_SHOWN, page_messages};
+use leptos_flash::page_messages;
 
 use crate::pages::page_path;
 
@@ -26,8 +26,8 @@ use crate::pages::page_path;
 /// Translation, phones and extensions change pages before they hydrate. An island that hydration
 /// doesn't recognise traps; a copy of what the server sent takes its place, which works as without
 /// JavaScript. The other islands come to life all the same.
-static SCRIPT: LazyLock<(String, String)> = LazyLock::new(|| {
-    let text = [NOTE_SHOWN, include_str!("hydration.js")].concat();
+static SCRIPT: LazyLock<(String, &str)> = LazyLock::new(|| {
+    let text = include_str!("hydration.js");
     let mut hasher = DefaultHasher::new();
     text.hash(&mut hasher);
     (format!("/start.{:016x}.js", hasher.finish()), text)
@@ -37,7 +37,7 @@ static SCRIPT: LazyLock<(String, String)> = LazyLock::new(|| {
 pub fn script<S: Clone + Send + Sync + 'static>() -> Router<S> {
     let (path, text) = &*SCRIPT;
     let kind = [(header::CONTENT_TYPE, "text/javascript; charset=utf-8")];
-    Router::new().route(path, get((kind, text.as_str())))
+    Router::new().route(path, get((kind, *text)))
 }
 
 /// Returns whether anything on the page comes to life: messages, or what may bring one without a page

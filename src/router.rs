@@ -78,7 +78,9 @@ pub fn router(state: AppState, flash: FlashLayer, more: Router<AppState>) -> Rou
         // 11
         .layer(map_response(async |page| without_resources(page)));
     // 6
-    let files = site_files(&config.leptos).merge(with_lifetime(hydration::script(), FOR_EVER));
+    let files = site_files(&config.leptos)
+        .merge(with_lifetime(hydration::script(), FOR_EVER))
+        .merge(leptos_flash::assets());
     files
         .merge(without_trailing_slash(&list))
         .merge(pages(&state, list).layer(pages_alone))

@@ -33,6 +33,13 @@ export const test = base.extend<Fixtures>({
 
 export { expect };
 
+/** Takes `ariaNotify` away, so that the live regions are heard. */
+export async function withoutAriaNotify(page: Page) {
+  await page.addInitScript(() => {
+    for (const { prototype } of [Document, Element]) delete (prototype as any).ariaNotify;
+  });
+}
+
 export class Messages {
   constructor(private page: Page) {}
 

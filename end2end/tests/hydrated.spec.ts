@@ -64,7 +64,7 @@ test("more messages than a header carries are all shown, in order", async ({ pag
 
 test("messages are in the first part of a page that streams", async ({ page, messages }) => {
   await page.goto(base + "/");
-  const action = await page.locator("form").getAttribute("action");
+  const action = await page.locator("main form").getAttribute("action");
   await page.request.post(base + action!, {
     form: { text: "early", then: "stay" },
     headers: { accept: "text/html" },
@@ -127,7 +127,7 @@ test("coming back shows nothing again, from the back/forward cache neither", asy
 test("a reload while the page hydrates shows nothing again and breaks nothing", async ({ page, messages, javaScriptEnabled }) => {
   await save(page, "before", "stay", javaScriptEnabled);
   await shownToTheEnd(page, messages);
-  const action = await page.locator("form").getAttribute("action");
+  const action = await page.locator("main form").getAttribute("action");
   const form = { text: "on the first load", then: "stay" };
   await page.request.post(base + action!, { form, headers: { accept: "text/html" }, maxRedirects: 0 });
   await page.goto(base + "/other", { waitUntil: "commit" });

@@ -115,7 +115,7 @@ test("a call from a page without a list leaves its message to the next page", as
     if (route.request().method() !== "GET") return route.fallback();
     const response = await route.fetch();
     const html = await response.text();
-    await route.fulfill({ response, body: html.replace(/<leptos-island data-component="FlashGroup.*?<\/leptos-island>/s, "") });
+    await route.fulfill({ response, body: html.replace(/<leptos-island data-component="FlashIsland.*?<\/leptos-island>/s, "") });
   });
   await page.goto("/messages");
   await page.waitForLoadState("networkidle");

@@ -1,6 +1,6 @@
 import AxeBuilder from "@axe-core/playwright";
 
-import { expect, test } from "./fixtures";
+import { expect, test, withoutAriaNotify } from "./fixtures";
 
 const PAGES = ["/", "/race", "/messages", "/session", "/nowhere"];
 
@@ -25,6 +25,7 @@ for (const scheme of ["light", "dark"] as const) {
 
 test("a page with messages announces each once, calm or urgent, and never again", async ({ page, messages, javaScriptEnabled }) => {
   test.skip(!javaScriptEnabled, "without JavaScript the messages are read where they stand");
+  await withoutAriaNotify(page);
   await page.addInitScript(() => {
     const heard: string[] = ((window as any).heard = []);
     new MutationObserver(() => {
@@ -54,6 +55,7 @@ test("a page with messages announces each once, calm or urgent, and never again"
 
 test("an announcement stays its time, whatever comes after it", async ({ page, messages, javaScriptEnabled }) => {
   test.skip(!javaScriptEnabled, "nothing arrives");
+  await withoutAriaNotify(page);
   await page.clock.install();
   await page.goto("/messages");
   await page.clock.runFor(1000);

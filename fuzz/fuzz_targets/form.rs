@@ -5,7 +5,7 @@ use axum::{body::Body, http::{Request, StatusCode}};
 use libfuzzer_sys::fuzz_target;
 use race_bib_fuzz::answer;
 
-const PATHS: [&str; 5] = ["push_message", "dismiss_messages", "dismiss_flash", "start_race", "pass_checkpoint"];
+const PATHS: [&str; 5] = ["push_message", "set_look", "dismiss_flash", "start_race", "pass_checkpoint"];
 
 fuzz_target!(|form: (u8, &[u8])| {
     let (number, body) = form;

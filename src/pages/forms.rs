@@ -1,15 +1,21 @@
 //! The forms of all pages.
 
 use leptos::server_fn::ServerFn;
+use leptos_flash::SetReadingTime;
 
 use super::{
-    messages::{PushAndFail, PushFive, PushMessage, PushOverRedirects},
+    messages::{
+        PushAndFail, PushFive, PushMessage, PushOverRedirects, PushSame, PushSeven, SetLook,
+    },
     race::{LeaveRace, PassCheckpoint, StartRace},
     session::{EndSession, RenewSession},
 };
-use crate::{components::PushByFetch, web::forms::FormTarget};
+use crate::{
+    components::{LongWork, PushByFetch},
+    web::forms::FormTarget,
+};
 
-const FORMS: [FormTarget; 10] = [
+const FORMS: [FormTarget; 15] = [
     FormTarget {
         action: PushMessage::PATH,
         page: "/messages",
@@ -23,7 +29,12 @@ const FORMS: [FormTarget; 10] = [
         optional: &[],
     },
     FormTarget::buttons(PushFive::PATH, "/messages"),
+    FormTarget::buttons(PushSeven::PATH, "/messages"),
+    FormTarget::buttons(PushSame::PATH, "/messages"),
     FormTarget::buttons(PushOverRedirects::PATH, "/messages"),
+    FormTarget::buttons(SetLook::PATH, "/messages"),
+    FormTarget::buttons(SetReadingTime::PATH, "/messages"),
+    FormTarget::buttons(LongWork::PATH, "/messages"),
     FormTarget::buttons(PushAndFail::PATH, "/messages"),
     FormTarget::buttons(PushByFetch::PATH, "/messages"),
     FormTarget::buttons(PassCheckpoint::PATH, "/race"),

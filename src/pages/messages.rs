@@ -1,15 +1,19 @@
 use axum::{extract::Path, response::Redirect};
 use leptos::{prelude::*, server_fn::ServerFn};
 use leptos_flash::{
-    Flash, FlashError, FlashMessage, InvalidLevel, Level, flash, redirect, redirect_with,
+    Flash, FlashError, FlashMessage, InvalidLevel, Level, SetReadingTime, flash, redirect,
+    redirect_with,
 };
 use tower_sessions::Session;
 
 use super::parts::{ErrorSummary, FieldError, PageHead};
 use crate::{
-    components::FetchButton,
+    components::{FetchButton, ShowButton, WorkButtons},
     error::AppError,
-    web::forms::{FormState, length, with_line_feeds},
+    web::{
+        forms::{FormState, length, with_line_feeds},
+        look::{self, Look, POSITIONS},
+    },
 };
 
 /// The longest text of a message, in UTF-16 code units, as `maxlength` counts it.
@@ -33,6 +37,16 @@ pub fn MessagesPage() -> impl IntoView {
             PushFive::PATH,
             "Five at once",
             "In one request, shown in their order.",
+        ),
+        (
+            PushSeven::PATH,
+            "Seven at once",
+            "Five are on screen, the others wait. The error comes first.",
+        ),
+        (
+            PushSame::PATH,
+            "Three that say the same",
+            "With “count equal messages” below, they are one.",
         ),
         (
             PushOverRedirects::PATH,
@@ -151,7 +165,87 @@ pub fn MessagesPage() -> impl IntoView {
                 "Hydrated code calls a server function; its answer brings the message, without another
                 request."
             </li>
+            <li>
+                <ShowButton />
+                "The server knows nothing of it. Without JavaScript there is nothing to say."
+            </li>
+            <li>
+                <span class="buttons">
+                    <WorkButtons />
+                </span>
+                "A message says that it is under way. What came of it takes its place."
+            </li>
+            <li>
+                <button
+                    class="button button-quiet"
+                    type="button"
+                    commandfor="dialog"
+                    command="show-modal"
+                >
+                    "Above a dialog"
+                </button>
+                "All behind a dialog is inert. The messages come along."
+            </li>
         </ul>
+        <dialog class="dialog" id="dialog" aria-labelledby="dialog-title">
+            <h2 id="dialog-title">"At the desk"</h2>
+            <p>"A message shows up in this dialog, and stays on the page when the dialog closes."</p>
+            <p class="buttons">
+                <ShowButton />
+                <button class="button" type="button" commandfor="dialog" command="close">"Close"</button>
+            </p>
+        </dialog>
+        <Settings />
+    }
+}
+
+/// How this visitor wants the messages.
+#[component]
+fn Settings() -> impl IntoView {
+    let Look { position, counts } = Look::current();
+    let times = [
+        ("usual", "The usual time"),
+        ("longer", "Three times as long"),
+        ("unlimited", "Until I dismiss them"),
+    ];
+    let time = leptos_flash::reading_time().map_or("usual", |time| time.as_str());
+    view! {
+        <h2>"Your settings"</h2>
+        <form class="form" method="post" action=SetLook::PATH>
+            <label for="position">"Where messages are"</label>
+            <select id="position" name="position">
+                {POSITIONS
+                    .map(|(other, words)| {
+                        view! {
+                            <option value=other.as_str() selected=other == position>
+                                {words}
+                            </option>
+                        }
+                    })}
+            </select>
+            <p class="choices">
+                <label>
+                    <input type="checkbox" name="counts" value="true" checked=counts />
+                    "count equal messages"
+                </label>
+            </p>
+            <button class="button">"Show them there"</button>
+        </form>
+        <form class="form" method="post" action=SetReadingTime::PATH>
+            <fieldset class="choices">
+                <legend>"How long those stay that leave by themselves"</legend>
+                {times
+                    .map(|(name, words)| {
+                        view! {
+                            <label>
+                                <input type="radio" name="time" value=name checked=name == time />
+                                {words}
+                            </label>
+                        }
+                    })}
+            </fieldset>
+            <button class="button">"Keep this"</button>
+        </form>
     }
 }
 
@@ -220,6 +314,36 @@ pub async fn push_five() -> Result<(), AppError> {
         flash.push(FlashMessage::new(level, text)).await?;
     }
     Ok(redirect("/messages")?)
+}
+
+#[server(name = PushSeven, prefix = "/api", endpoint = "push_seven")]
+pub async fn push_seven() -> Result<(), AppError> {
+    let flash = flash()?;
+    for number in 1..=6 {
+        flash
+            .info(format!("Runner {number} is at the start."))
+            .await?;
+    }
+    flash.error("Runner 7 is missing.").await?;
+    Ok(redirect("/messages")?)
+}
+
+#[server(name = PushSame, prefix = "/api", endpoint = "push_same")]
+pub async fn push_same() -> Result<(), AppError> {
+    for _ in 0..3 {
+        flash()?.success("A runner has arrived.").await?;
+    }
+    Ok(redirect("/messages")?)
+}
+
+/// Keeps where this visitor wants the messages.
+#[server(name = SetLook, prefix = "/api", endpoint = "set_look")]
+pub async fn set_look(position: String, #[server(default)] counts: bool) -> Result<(), AppError> {
+    let unknown = || AppError::Form("there is no such position".to_owned());
+    let position = look::position(&position).ok_or_else(unknown)?;
+    Look { position, counts }.set();
+    let message = FlashMessage::success("Messages are here now.").auto_dismiss();
+    Ok(redirect_with("/messages", message).await?)
 }
 
 #[server(name = PushOverRedirects, prefix = "/api", endpoint = "push_over_redirects")]

@@ -1,9 +1,6 @@
 //! Forms: how they are read, and what was typed into one that is rejected.
 
-use axum::{
-    body::Body,
-    http::{Uri, header, request::Parts},
-};
+use axum::body::Body;
 use http_body_util::BodyExt;
 use leptos::prelude::*;
 
@@ -223,24 +220,6 @@ impl SentForm {
                 .map(|pair| (pair.0.into(), pair.1.into()))
                 .collect(),
         )
-    }
-}
-
-/// Redirects to the page that a form was on, with a `fragment` such as `#part`.
-pub fn redirect_back(fragment: &str) {
-    let page = use_context::<Parts>().and_then(|parts| {
-        let referer: Uri = parts
-            .headers
-            .get(header::REFERER)?
-            .to_str()
-            .ok()?
-            .parse()
-            .ok()?;
-        referer.path_and_query().map(ToString::to_string)
-    });
-    let back = format!("{}{fragment}", page.as_deref().unwrap_or("/"));
-    if leptos_flash::redirect(&back).is_err() {
-        leptos_axum::redirect("/");
     }
 }
 

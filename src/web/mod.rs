@@ -13,6 +13,8 @@ pub mod limits;
 
 pub mod files;
 
+pub mod look;
+
 pub mod page_cache;
 
 pub mod security_headers;

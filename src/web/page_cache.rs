@@ -11,9 +11,9 @@ use axum::{
 };
 use leptos_flash::Flash;
 
-use super::limits::are_too_large;
+use super::{limits::are_too_large, look::has_settings};
 
-/// The paths of these pages. Such a page depends on its path and the waiting messages alone.
+/// The paths of these pages. Such a page depends on its path, the waiting messages and the settings alone.
 const PATHS: [&str; 2] = ["/", "/messages"];
 
 /// The largest page, in bytes.
@@ -52,14 +52,16 @@ pub async fn answer_strangers(
     }
 }
 
-/// Answers with the page as it was rendered first, if no message waits for it.
+/// Answers with the page as it was rendered first, if no message waits for it and the visitor has no
+/// settings of their own.
 pub async fn render_once(
     State(cache): State<PageCache>,
     flash: Flash,
     request: Request,
     next: Next,
 ) -> Response {
-    let slot = cache.slot(&request).filter(|_| flash.peek().is_empty());
+    let is_for_all = flash.peek().is_empty() && !has_settings(request.headers());
+    let slot = cache.slot(&request).filter(|_| is_for_all);
     let Some(slot) = slot else {
         return next.run(request).await;
     };

@@ -299,7 +299,7 @@ async fn a_form_on_a_refused_form_s_page_goes_back_to_the_page() -> Result {
     let app = App::start().await?;
     for (path, back) in [
         ("push_by_fetch", "/messages"),
-        ("dismiss_messages", "/messages#flashes"),
+        ("dismiss_flash", "/messages#flashes"),
     ] {
         let referer = format!("http://{}{PUSH}", app.address);
         let post = post(&app, path).header("referer", referer);

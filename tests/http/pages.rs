@@ -140,7 +140,7 @@ async fn an_address_that_is_no_page_or_takes_no_form_says_so_on_a_page() -> Resu
     for (method, path, status, allow, words) in [
         (&get, "/api/push_message", 405, "POST", "Forms are sent"),
         (&get, "/api/start_race", 405, "POST", "Forms are sent"),
-        (&get, "/api/dismiss_messages", 405, "POST", "Forms are sent"),
+        (&get, "/api/dismiss_flash", 405, "POST", "Forms are sent"),
         (&post, "/messages", 405, "GET,HEAD", "is a page"),
         (&post, "/", 405, "GET,HEAD", "is a page"),
         (&post, "/race/", 405, "GET,HEAD", "is a page"),

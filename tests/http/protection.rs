@@ -222,7 +222,6 @@ async fn an_error_of_the_database_says_nothing_of_the_inside() -> Result {
         "push_message",
         "push_by_fetch",
         "dismiss_flash",
-        "dismiss_messages",
         "start_race",
         "pass_checkpoint",
         "renew_session",
@@ -233,7 +232,6 @@ async fn an_error_of_the_database_says_nothing_of_the_inside() -> Result {
             let form = [
                 ("level", "info"),
                 ("text", "hello"),
-                ("id", "1"),
                 ("dismiss", "1"),
                 ("name", "Ada"),
                 ("checkpoint", "0"),
@@ -286,7 +284,7 @@ async fn a_form_goes_back_to_its_page_on_this_site_alone() -> Result {
         ("https://evil.example//evil.example/x", "/"),
         ("javascript:alert(1)", "/#flashes"),
     ] {
-        let post = app.request(Method::POST, "/api/dismiss_messages");
+        let post = app.request(Method::POST, "/api/dismiss_flash");
         let post = post
             .header("accept", "text/html")
             .header("referer", referer);
@@ -302,7 +300,7 @@ async fn a_form_brings_back_no_more_messages_than_a_page_shows() -> Result {
     for (number, status) in [(500, 303), (501, 400)] {
         let shown: Vec<_> = (1..=number).map(|id| id.to_string()).collect();
         let form = [("shown", shown.join(",")), ("dismiss", "1".to_owned())];
-        let post = app.request(Method::POST, "/api/dismiss_messages");
+        let post = app.request(Method::POST, "/api/dismiss_flash");
         let answer = post
             .header("accept", "text/html")
             .form(&form)
@@ -342,8 +340,9 @@ async fn no_form_makes_the_server_fail() -> Result {
     let body = prop_oneof![form, vec(any::<u8>(), 0..200)];
     let paths = [
         "push_message",
-        "dismiss_messages",
         "dismiss_flash",
+        "set_reading_time",
+        "set_look",
         "pass_checkpoint",
         "start_race",
     ];

@@ -73,7 +73,7 @@ pub use {
     memory::MemoryStore,
     pg_sessions::{
         MemorySessions, PostgresSessionStore, SessionInfo, SessionKey, SessionLayer,
-        SessionService, Visit, is_page_load,
+        SessionService, Visit, cookies, is_page_load,
     },
     postgres::FlashStore,
     sqlx,

@@ -1,13 +1,26 @@
 //! The functions of `platform` in the browser.
 
+mod announcer;
+
 mod notes;
 
-mod page;
+mod list;
+
+mod timers;
+
+mod focus;
+
+mod swipe;
+
+mod top_layer;
+
+mod calls;
 
 mod form;
 
+mod region;
+
+pub use calls::{ask_for_messages, remove_failure, show_lost, show_messages};
 pub use form::send_form;
-pub use page::{
-    ask_for_messages, attach, detach, dismiss, page_data, page_ids, page_messages,
-    set_navigates_in_place, show_messages,
-};
+pub use list::{attach, dismiss, reading_time, show};
+pub use region::{come_alive, note_shown_path, page_messages, style_path};

@@ -21,13 +21,13 @@ use crate::platform;
 ///
 /// | response | what happens |
 /// |---|---|
-/// | has messages | The list shows them. |
+/// | has messages | The region shows them. |
 /// | redirects | The browser loads that page, which shows the messages. |
 /// | 4xx without a message | The browser sends the form again, and shows the page with the reason. |
-/// | 5xx without a message, or none | The list says that the outcome is unknown. The form's attribute `data-flash-lost` may set the text. |
+/// | 5xx without a message, or none | The region says that the outcome is unknown. The form's attribute `data-flash-lost` may set the text. |
 ///
 /// In these cases the browser itself sends the form:
-/// - The page has no list of messages.
+/// - The page has no region.
 /// - The form is not a URL-encoded post to a path on this site.
 /// - The form has a field for files, or a target.
 /// - The button has a `formaction`, `formmethod`, `formenctype` or `formtarget`.
@@ -52,9 +52,12 @@ pub fn send_form(event: SubmitEvent) {
     platform::send_form(event);
 }
 
-/// A client for server functions that push messages. If hydrated code calls such a function, the list
+/// A client for server functions that push messages. If hydrated code calls such a function, the region
 /// shows the messages with its response, which may be `Ok`, `Err` or a redirect. It needs no other
 /// request.
+///
+/// If a call fails and brings no message, the region shows an error by itself, unless its `show_failures`
+/// is false. If the response gets lost, the error says that the outcome is unknown.
 ///
 /// ```
 /// use leptos::{prelude::*, server_fn::error::ServerFnError};
@@ -81,9 +84,12 @@ where
     fn send(request: BrowserRequest) -> impl Future<Output = Result<BrowserResponse, E>> + Send {
         let cookies = platform::ask_for_messages(&request);
         async move {
-            let response = <BrowserClient as Client<E, I, O>>::send(request).await?;
-            platform::show_messages(&response, &cookies);
-            Ok(response)
+            let response = <BrowserClient as Client<E, I, O>>::send(request).await;
+            match &response {
+                Ok(response) => platform::show_messages(response, &cookies),
+                Err(_) => platform::show_lost(),
+            }
+            response
         }
     }
 

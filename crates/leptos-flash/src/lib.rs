@@ -1,22 +1,33 @@
 #![doc = include_str!("../README.md")]
 #![warn(missing_docs)]
 
-#[cfg(feature = "ssr")]
-mod server;
+mod group;
+
+mod region;
+
+mod words;
+
+mod provider;
+
+mod client;
+
+mod list;
 
 mod dismiss;
 
-mod list;
+mod reading_time;
+
+#[cfg(feature = "ssr")]
+mod assets;
 
 #[cfg(feature = "ssr")]
 mod page;
 
+#[cfg(feature = "ssr")]
+mod server;
+
 #[cfg(not(feature = "ssr"))]
 mod browser;
-
-mod client;
-
-mod provider;
 
 // Both modules have the same functions, so the other modules need no `cfg`.
 #[cfg(not(feature = "ssr"))]
@@ -27,16 +38,21 @@ use page as platform;
 pub use client::{FlashClient, send_form};
 pub use dismiss::{DismissFlash, dismiss_flash};
 pub use flash_messages::{FlashMessage, InvalidLevel, Level, LevelName, Link, Scope, is_local};
+pub use group::{FlashGroup, FlashPosition};
 pub use list::FlashMessages;
-pub use provider::{NOTE_SHOWN, page_data, page_ids, page_messages, provide_flash, use_flash};
+pub use provider::{page_messages, promise, provide_flash, show, use_flash};
+pub use reading_time::{READING_TIME, ReadingTime, SetReadingTime, set_reading_time};
+pub use region::FlashRegion;
+pub use words::FlashWords;
 
 #[cfg(feature = "ssr")]
 pub use {
+    assets::assets,
     flash_messages::{
         Flash, FlashError, FlashIo, FlashLayer, FlashListener, FlashService, FlashStore,
         MakeWithConnection, MemorySessions, MemoryStore, PostgresSessionStore, SessionInfo,
         SessionKey, SessionLayer, SessionService, TunedTcpListener, Visit, WithConnection, cookie,
-        is_page_load, lease, sqlx, store, testing, tower_sessions, with_connection,
+        cookies, is_page_load, lease, sqlx, store, testing, tower_sessions, with_connection,
     },
-    server::{flash, redirect, redirect_with},
+    server::{flash, reading_time, redirect, redirect_with},
 };

@@ -1,9 +1,10 @@
-//! The reactive list of the messages on a page.
+//! The reactive list of the messages on a page of a fully hydrated app.
 
 use flash_messages::{FlashMessage, Scope};
 use leptos::prelude::*;
 
-/// The reactive list of the messages on a page, in the order of the pushes.
+/// The reactive list of the messages on a page of a fully hydrated app, in the order of the pushes.
+/// [`provide_flash`](crate::provide_flash) creates it.
 #[derive(Clone, Copy, Debug)]
 pub struct FlashMessages {
     pub(crate) list: RwSignal<Vec<FlashMessage>>,
@@ -12,7 +13,7 @@ pub struct FlashMessages {
 }
 
 impl FlashMessages {
-    /// Creates a list that nothing else changes, unlike [`new`](Self::new).
+    /// Creates a list that only its methods change.
     pub(crate) fn from_messages(initial: Vec<FlashMessage>) -> Self {
         Self {
             list: RwSignal::new(initial),
@@ -64,7 +65,8 @@ impl FlashMessages {
         feature = "ssr",
         expect(dead_code, reason = "only the browser adds messages")
     )]
-    /// Adds messages. Each one replaces that with its identity or its key.
+    /// Adds messages. One with the key of a message takes its place. A message that is there already is
+    /// not added again.
     pub(crate) fn add(&self, new: Vec<FlashMessage>, with_redirect: bool) {
         if with_redirect {
             let new = new.iter().map(FlashMessage::identity);
@@ -74,8 +76,16 @@ impl FlashMessages {
             for message in new {
                 let same_key =
                     |shown: &FlashMessage| shown.key.is_some() && shown.key == message.key;
-                list.retain(|shown| shown.identity() != message.identity() && !same_key(shown));
-                list.push(message);
+                if list
+                    .iter()
+                    .any(|shown| shown.identity() == message.identity())
+                {
+                    continue;
+                }
+                match list.iter().position(same_key) {
+                    Some(place) => list[place] = message,
+                    None => list.push(message),
+                }
             }
         });
     }
@@ -84,10 +94,9 @@ impl FlashMessages {
         feature = "ssr",
         expect(dead_code, reason = "only the browser removes messages so")
     )]
-    /// Keeps the messages for which `keep` returns true.
-    pub(crate) fn retain(&self, keep: impl Fn(&FlashMessage) -> bool) {
-        if !self.list.read_untracked().iter().all(&keep) {
-            self.list.update(|list| list.retain(keep));
-        }
+    /// Removes a message.
+    pub(crate) fn remove(&self, identity: (Scope, i64)) {
+        self.list
+            .update(|list| list.retain(|message| message.identity() != identity));
     }
 }

@@ -8,28 +8,24 @@ use leptos::{
 
 use crate::{list::FlashMessages, server::flash};
 
+pub use crate::{
+    assets::{note_shown_path, style_path},
+    server::reading_time,
+};
+
 pub fn page_messages() -> Vec<FlashMessage> {
     flash().map(|flash| flash.take()).unwrap_or_default()
 }
 
-pub fn page_data(message: &FlashMessage) -> String {
-    serde_json::to_string(message).unwrap_or_default()
-}
-
-pub fn page_ids(messages: &[FlashMessage]) -> String {
-    let ids: Vec<_> = (messages.iter())
-        .map(|message| message.id.to_string())
-        .collect();
-    ids.join(",")
-}
-
 // These functions do something only in the browser.
+pub fn come_alive() {}
 pub fn attach(_: FlashMessages) {}
-pub fn detach() {}
-pub fn set_navigates_in_place() {}
 pub fn dismiss(_: i64) {}
+pub fn show(_: FlashMessage) {}
+pub fn remove_failure() {}
 pub fn ask_for_messages(_: &BrowserRequest) -> String {
     String::new()
 }
 pub fn show_messages(_: &BrowserResponse, _: &str) {}
+pub fn show_lost() {}
 pub fn send_form(_: SubmitEvent) {}

@@ -1,42 +1,19 @@
-//! The API for components: read, show and dismiss the messages of a page.
+//! The API for components: provide, show and dismiss the messages of a page.
 
-use std::{collections::HashMap, time::Duration};
+use std::{cell::Cell, future::Future};
 
-use flash_messages::{FlashMessage, Scope};
+use flash_messages::{FlashMessage, Level};
 use leptos::prelude::*;
 
-use crate::{list::FlashMessages, platform};
+use crate::{list::FlashMessages, platform, words::LOADING};
 
-/// Returns the messages of the page, for the island that shows them. Call it once, outside `<Suspense>`.
+/// Returns the messages of the page that the server renders. After that they count as shown. In the
+/// browser, and without a `FlashLayer`, there are none.
 ///
-/// - On the server, it takes the waiting messages, so they count as shown. Without a `FlashLayer` it
-///   returns no messages.
-/// - In the browser, it reads the messages from the page: from elements
-///   `<input type="hidden" data-flash>` with [`page_data`] as their value.
-///
-/// Messages are no props of the island: those would need a JSON parser in WASM, 15 KB in brotli.
+/// [`FlashRegion`](crate::FlashRegion) calls it. An app may ask it whether a page has messages.
 pub fn page_messages() -> Vec<FlashMessage> {
     platform::page_messages()
 }
-
-/// Returns a message as JSON, as [`page_messages`] reads it. It is empty in the browser: the HTML
-/// already has it.
-pub fn page_data(message: &FlashMessage) -> String {
-    platform::page_data(message)
-}
-
-/// Returns the ids of a page's messages, separated by commas. A form that dismisses messages without
-/// JavaScript posts them. The string is empty in the browser: the HTML already has it.
-pub fn page_ids(messages: &[FlashMessage]) -> String {
-    platform::page_ids(messages)
-}
-
-/// A script for pages with islands. It notes the page's messages as shown before WASM has loaded. So a
-/// message is not shown twice if a visitor on a slow connection opens the next page at once.
-///
-/// Put it at the start of the module script that loads your WASM. It reads the elements of
-/// [`page_data`]. Fully hydrated apps don't need it: they note the messages when they hydrate.
-pub const NOTE_SHOWN: &str = include_str!("note_shown.js");
 
 /// Provides the messages of a fully hydrated app, and returns them. Call it first in `App`, before any
 /// resource.
@@ -45,7 +22,6 @@ pub const NOTE_SHOWN: &str = include_str!("note_shown.js");
 pub fn provide_flash() -> FlashMessages {
     let messages = FlashMessages::new(SharedValue::new(page_messages).into_inner());
     provide_context(messages);
-    platform::set_navigates_in_place();
     messages
 }
 
@@ -58,90 +34,73 @@ pub fn use_flash() -> FlashMessages {
 }
 
 impl FlashMessages {
-    /// Creates the list of the page. It begins with the messages of the first HTML.
-    ///
-    /// In the browser, [`FlashClient`](crate::FlashClient) and [`send_form`](crate::send_form) add
-    /// messages to it. It drops messages that this tab has shown before.
-    pub fn new(initial: Vec<FlashMessage>) -> Self {
+    fn new(initial: Vec<FlashMessage>) -> Self {
         let messages = Self::from_messages(initial);
         platform::attach(messages);
         messages
     }
 
-    /// Tells the crate that the page doesn't show the list. After that the next page shows the messages
-    /// of calls, and the browser itself sends the forms.
-    pub fn detach(&self) {
-        platform::detach();
-    }
-
     /// Removes a message from the page. A sticky message is also deleted on the server.
     pub fn dismiss(&self, id: i64) {
-        let is_dismissed = |message: &FlashMessage| message.id == id;
-        let sticky = (self.list.read_untracked().iter())
-            .any(|message| is_dismissed(message) && message.sticky);
-        if sticky {
-            platform::dismiss(id);
-        }
-        self.list
-            .update(|list| list.retain(|message| !is_dismissed(message)));
+        platform::dismiss(id);
     }
 
     /// Dismisses all messages.
     pub fn clear(&self) {
-        let ids: Vec<_> = self
-            .list
-            .read_untracked()
-            .iter()
-            .map(|message| message.id)
-            .collect();
-        for id in ids {
-            self.dismiss(id);
+        for message in self.get_untracked() {
+            self.dismiss(message.id);
         }
     }
+}
 
-    /// Dismisses each message after its [auto-dismiss delay](FlashMessage::auto_dismiss_after).
-    ///
-    /// The delay pauses in a hidden tab, and while `is_paused` returns true. It should return true while
-    /// the pointer or the focus is on the messages.
-    ///
-    /// ```
-    /// # use leptos::prelude::*;
-    /// # fn example(flash: leptos_flash::FlashMessages) {
-    /// flash.auto_dismiss(|| {
-    ///     let held = document().query_selector(".flashes:is(:hover, :focus-within)");
-    ///     matches!(held, Ok(Some(_)))
-    /// });
-    /// # }
-    /// ```
-    pub fn auto_dismiss(&self, is_paused: impl Fn() -> bool + Copy + 'static) {
-        const TICK: Duration = Duration::from_secs(1);
-        let messages = *self;
-        let ages = StoredValue::new(HashMap::<(Scope, i64), Duration>::new());
-        let tick = move || {
-            if document().hidden() || is_paused() {
-                return;
-            }
-            let has_expired = |message: &&FlashMessage| {
-                let Some(after) = message.auto_dismiss_after() else {
-                    return false;
-                };
-                let mut ages = ages.write_value();
-                let age = ages.entry(message.identity()).or_default();
-                *age += TICK;
-                *age >= after
-            };
-            let list = messages.get_untracked();
-            for message in list.iter().filter(has_expired) {
-                messages.dismiss(message.id);
-            }
-        };
-        Effect::new(move || {
-            let some_leave =
-                (messages.list.read().iter()).any(|message| message.auto_dismiss_after().is_some());
-            // There is no window on the server, so no interval.
-            if let (true, Ok(interval)) = (some_leave, set_interval_with_handle(tick, TICK)) {
-                on_cleanup(move || interval.clear());
-            }
-        });
+/// Shows a message that was born in the browser, in the region of the page. It replaces a message with
+/// the same key. On the server, and on a page without a region, nothing happens.
+///
+/// ```
+/// use leptos_flash::{FlashMessage, show};
+///
+/// # fn example() {
+/// show(FlashMessage::info("Copied").auto_dismiss());
+/// # }
+/// ```
+pub fn show(message: FlashMessage) {
+    platform::show(message);
+}
+
+/// Shows that something is under way until `work` is done, then what came of it in the same place.
+///
+/// ```
+/// use leptos::{prelude::*, task::spawn_local};
+/// use leptos_flash::{FlashMessage, promise};
+///
+/// # #[server] async fn export() -> Result<u32, ServerFnError> { Ok(1) }
+/// # fn example() {
+/// spawn_local(async {
+///     let rows = promise("Exporting…", export(), |rows| match rows {
+///         Ok(rows) => FlashMessage::success(format!("{rows} rows exported")),
+///         Err(_) => FlashMessage::error("The export failed"),
+///     });
+///     _ = rows.await;
+/// });
+/// # }
+/// ```
+///
+/// # Errors
+/// Those of `work`.
+pub async fn promise<T, E>(
+    loading: impl Into<String>,
+    work: impl Future<Output = Result<T, E>>,
+    message: impl FnOnce(&Result<T, E>) -> FlashMessage,
+) -> Result<T, E> {
+    thread_local! {
+        static NUMBER: Cell<u32> = const { Cell::new(0) };
     }
+    let key = format!("promise {}", NUMBER.replace(NUMBER.get() + 1));
+    let level = LOADING.parse().unwrap_or(Level::Info);
+    show(FlashMessage::new(level, loading).key(&key));
+    let result = work.await;
+    // This message tells more.
+    platform::remove_failure();
+    show(message(&result).key(key));
+    result
 }

@@ -1,9 +1,16 @@
-//! Pushes messages and redirects in Leptos server functions.
+//! Server functions: push messages, redirect, and read what their forms send.
 
-use axum::http::{StatusCode, header, request::Parts};
-use flash_messages::{Flash, FlashError, FlashMessage, is_local, wire::CALL_HEADER};
-use leptos::prelude::use_context;
+use axum::http::{HeaderValue, StatusCode, Uri, header, request::Parts};
+use flash_messages::{
+    Flash, FlashError, FlashMessage,
+    cookie::{Cookie, SameSite, time::Duration},
+    cookies, is_local,
+    wire::CALL_HEADER,
+};
+use leptos::prelude::{ServerFnError, use_context};
 use leptos_axum::ResponseOptions;
+
+use crate::reading_time::{READING_TIME, ReadingTime};
 
 /// Returns the [`Flash`] of the current request, in a server function or while the server renders a
 /// component. axum handlers extract it instead.
@@ -67,4 +74,49 @@ pub fn redirect(path: &str) -> Result<(), FlashError> {
         response.set_status(StatusCode::SEE_OTHER);
     }
     Ok(())
+}
+
+/// Redirects to the page that a form was on, with a `fragment` such as `#part`.
+pub(crate) fn redirect_back(fragment: &str) {
+    let page = use_context::<Parts>().and_then(|parts| {
+        let referer = parts.headers.get(header::REFERER)?;
+        let referer: Uri = referer.to_str().ok()?.parse().ok()?;
+        referer.path_and_query().map(ToString::to_string)
+    });
+    let back = format!("{}{fragment}", page.as_deref().unwrap_or("/"));
+    if redirect(&back).is_err() {
+        _ = redirect("/");
+    }
+}
+
+/// Returns the error for a form that can't be read, and gives the response its status.
+pub(crate) fn bad_request(reason: &str) -> ServerFnError {
+    if let Some(response) = use_context::<ResponseOptions>() {
+        response.set_status(StatusCode::BAD_REQUEST);
+    }
+    ServerFnError::Args(reason.to_owned())
+}
+
+/// Returns the reader's [`ReadingTime`] from the cookie of the request. `None` means the usual time.
+pub fn reading_time() -> Option<ReadingTime> {
+    let parts = use_context::<Parts>()?;
+    let ours = cookies(&parts.headers).find(|cookie| cookie.name() == READING_TIME)?;
+    ours.value().parse().ok()
+}
+
+/// Sets the cookie of the reader's own setting, or removes it.
+pub(crate) fn set_reading_time(time: Option<ReadingTime>) {
+    let cookie = Cookie::build((READING_TIME, time.map_or("", ReadingTime::as_str))).path("/");
+    let age = time.map_or(Duration::ZERO, |_| Duration::days(365));
+    let cookie = cookie
+        .http_only(true)
+        .same_site(SameSite::Lax)
+        .max_age(age)
+        .build();
+    if let (Some(response), Ok(cookie)) = (
+        use_context::<ResponseOptions>(),
+        HeaderValue::try_from(cookie.to_string()),
+    ) {
+        response.append_header(header::SET_COOKIE, cookie);
+    }
 }

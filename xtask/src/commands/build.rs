@@ -1,9 +1,9 @@
-//! `cargo xtask build`: the release build; and the example of a fully hydrated app.
+//! `cargo xtask build`: the release build; and the examples.
 
 use std::fs;
 
 use anyhow::{Result, ensure};
-use xshell::cmd;
+use xshell::{Shell, cmd};
 
 use crate::{
     command::{run, shell},
@@ -38,12 +38,17 @@ pub fn release() -> Result<()> {
     })
 }
 
-/// Builds the example without cargo-leptos, which takes a second app in the workspace for a choice to
+/// Builds the examples without cargo-leptos, which takes a second app in the workspace for a choice to
 /// be made at each call.
-pub fn hydrated() -> Result<()> {
-    step("the example of a fully hydrated app", || {
+pub fn examples() -> Result<()> {
+    example("hydrated")?;
+    example("islands")
+}
+
+fn example(name: &str) -> Result<()> {
+    step(&format!("the example {name}"), || {
         let sh = shell()?;
-        let package = ["build", "--package", "hydrated", "--locked"];
+        let package = ["build", "--package", name, "--locked"];
         let front = [
             "--lib",
             "--features",
@@ -55,15 +60,20 @@ pub fn hydrated() -> Result<()> {
             sh,
             "cargo {package...} {front...} --target {TARGET} --target-dir target/front"
         ))?;
-        let wasm = format!("target/front/{TARGET}/wasm-release/hydrated.wasm");
-        let pkg = "target/hydrated/pkg";
-        let names = ["--out-dir", pkg, "--out-name", "hydrated"];
-        run(cmd!(
-            sh,
-            "wasm-bindgen --target web --no-typescript {names...} {wasm}"
-        ))?;
-        let pkg = sh.current_dir().join(pkg);
-        fs::rename(pkg.join("hydrated_bg.wasm"), pkg.join("hydrated.wasm"))?;
+        let wasm = format!("target/front/{TARGET}/wasm-release/{name}.wasm");
+        bind(&sh, &wasm, &format!("target/{name}/pkg"), name)?;
         run(cmd!(sh, "cargo {package...} --features ssr"))
     })
+}
+
+/// Makes what a browser loads: `name`.js and `name`.wasm in the folder `pkg`.
+pub fn bind(sh: &Shell, wasm: &str, pkg: &str, name: &str) -> Result<()> {
+    let names = ["--out-dir", pkg, "--out-name", name];
+    run(cmd!(
+        sh,
+        "wasm-bindgen --target web --no-typescript {names...} {wasm}"
+    ))?;
+    let pkg = sh.current_dir().join(pkg);
+    let bound = pkg.join(format!("{name}_bg.wasm"));
+    Ok(fs::rename(bound, pkg.join(format!("{name}.wasm")))?)
 }

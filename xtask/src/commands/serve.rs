@@ -3,17 +3,18 @@
 use std::{env, fs, net::TcpListener};
 
 use anyhow::{Context, Result, ensure};
-use xshell::cmd;
+use xshell::{Shell, cmd};
 
+use super::build::bind;
 use crate::{
-    command::{root, run, shell, stopped},
+    command::{Group, command, root, run, shell, stopped},
     database,
     setup::{self, CARGO_LEPTOS, Need, POSTGRES, WASM_BINDGEN, WASM_TARGET, wasm_target::TARGET},
     steps::step,
 };
 
-/// Without a database: DATABASE_URL may name one.
-pub const NEEDS: [Need; 3] = [WASM_TARGET, CARGO_LEPTOS, WASM_BINDGEN];
+/// What `serve` needs in the end. Without a database: DATABASE_URL may name one.
+pub const NEEDS: [Need; 3] = [WASM_TARGET, WASM_BINDGEN, CARGO_LEPTOS];
 
 pub fn serve() -> Result<()> {
     let address = env::var("LEPTOS_SITE_ADDR").unwrap_or_else(|_| "127.0.0.1:5500".to_owned());
@@ -22,22 +23,40 @@ pub fn serve() -> Result<()> {
         "can't listen on {address}: another program has the port. Stop it, or choose another one: \
          LEPTOS_SITE_ADDR=127.0.0.1:5600 cargo xtask serve"
     );
-    let mut needs = NEEDS.to_vec();
+    let mut needs = vec![WASM_TARGET, WASM_BINDGEN];
     if database::given_url().is_none() {
         needs.push(POSTGRES);
     }
     setup::install(&needs, compile)?;
     write_env_file()?;
     let database = database::to_keep()?;
-    println!(
-        "\n▸ race-bib on http://{}, after the build, usually 7 min the first time; Ctrl-C stops it",
-        address.replace("127.0.0.1", "localhost")
-    );
+    let site = format!("http://{}", address.replace("127.0.0.1", "localhost"));
     let sh = shell()?;
-    let watch = run(cmd!(sh, "cargo leptos watch")
-        .env("DATABASE_URL", &database.url)
-        .env("LEPTOS_SITE_ADDR", &address));
+    sh.set_var("DATABASE_URL", &database.url);
+    sh.set_var("LEPTOS_SITE_ADDR", &address);
+    if !CARGO_LEPTOS.is_there() {
+        // It takes longer to compile than the app.
+        let _app = first_page(&sh)?;
+        println!(
+            "\n✓ race-bib on {site}. Meanwhile cargo-leptos is installed, which builds it again at each change"
+        );
+        setup::install(&[CARGO_LEPTOS], || Ok(()))?;
+    }
+    println!("\n▸ race-bib on {site}, built again at each change; Ctrl-C stops it");
+    let watch = run(cmd!(sh, "cargo leptos watch"));
     if stopped() { Ok(()) } else { watch }
+}
+
+/// Builds the app as `cargo leptos watch` does, and starts it.
+fn first_page(sh: &Shell) -> Result<Group> {
+    step("race-bib, usually 5 min the first time", || {
+        compile()?;
+        let wasm = format!("target/front/{TARGET}/debug/front.wasm");
+        bind(sh, &wasm, "target/site/pkg", "race-bib")?;
+        sh.copy_file("style/main.css", "target/site/pkg/race-bib.css")?;
+        sh.copy_file("public/favicon.svg", "target/site")?;
+        Group::spawn(&mut command(cmd!(sh, "target/debug/race-bib")))
+    })
 }
 
 /// Compiles both halves of the app as `cargo leptos watch` (0.3.10) does, which then finds them.

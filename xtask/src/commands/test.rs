@@ -122,7 +122,8 @@ fn run_steps(steps: &[Step], report: &mut Vec<String>) -> Result<()> {
     Ok(())
 }
 
-const SERVER: &str = "--features=race-bib/ssr,leptos-flash/ssr,flash-messages/server,hydrated/ssr";
+const SERVER: &str =
+    "--features=race-bib/ssr,leptos-flash/ssr,flash-messages/server,hydrated/ssr,islands/ssr";
 
 fn format() -> Result<()> {
     let sh = shell()?;
@@ -135,9 +136,9 @@ fn lint() -> Result<()> {
         sh,
         "cargo clippy --workspace --all-targets --locked {SERVER} -- --deny warnings"
     ))?;
-    let packages = ["front", "race-bib", "leptos-flash", "hydrated"];
+    let packages = ["front", "race-bib", "leptos-flash", "hydrated", "islands"];
     let packages = packages.map(|name| format!("--package={name}"));
-    let hydrate = "--features=front/hydrate,race-bib/hydrate,leptos-flash/hydrate,hydrated/hydrate";
+    let hydrate = "--features=front/hydrate,race-bib/hydrate,leptos-flash/hydrate,hydrated/hydrate,islands/hydrate";
     let target = ["--target", TARGET, "--target-dir", "target/front"];
     run(cmd!(
         sh,
@@ -175,19 +176,21 @@ fn unit_tests(sh: &xshell::Shell) -> Cmd<'_> {
 
 fn build() -> Result<()> {
     build::release()?;
-    build::hydrated()
+    build::examples()
 }
 
-/// Playwright in Chromium against the release build, and against the fully hydrated example.
+/// Playwright in Chromium against the release build and the examples.
 fn browser() -> Result<()> {
     let database = database::to_throw_away()?;
     let app = Server::start("target/release/race-bib", &database.url)?;
     let hydrated = Server::start("target/debug/hydrated", &database.url)?;
+    let islands = Server::start("target/debug/islands", &database.url)?;
     let sh = shell()?;
     sh.change_dir(root().join("end2end"));
     run(with_chromium(cmd!(sh, "npx playwright test"))
         .env("BASE_URL", &app.url)
-        .env("HYDRATED_URL", &hydrated.url))
+        .env("HYDRATED_URL", &hydrated.url)
+        .env("ISLANDS_URL", &islands.url))
 }
 
 /// The core of the browser tests in Firefox, by WebDriver BiDi, against the release build.

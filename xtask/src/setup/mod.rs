@@ -125,6 +125,10 @@ fn joined<T>(thread: thread::ScopedJoinHandle<'_, T>) -> T {
 }
 
 impl Need {
+    pub fn is_there(&self) -> bool {
+        (self.is_there)()
+    }
+
     fn install_as(&self, step: &str) -> Result<()> {
         println!("\n▸ {step}: {}, usually {}", self.name, self.usual);
         let start = Instant::now();

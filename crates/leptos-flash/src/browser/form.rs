@@ -6,14 +6,14 @@ use flash_messages::{
     FlashMessage, is_local,
     wire::{CALL_HEADER, REDIRECT_HEADER},
 };
-use js_sys::{Array, Date, Function, Reflect, RegExp};
-use leptos::{prelude::window, task::spawn_local};
+use js_sys::{Array, Function, Reflect, RegExp};
+use leptos::prelude::window;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{HtmlElement, HtmlFormElement, SubmitEvent, UrlSearchParams};
 
 use super::{
-    notes,
-    page::{LIST, fetch, request, show_response},
+    calls::{self, fetch, request, show_response, spawn},
+    list, notes,
 };
 
 thread_local! {
@@ -21,12 +21,9 @@ thread_local! {
     static SENT_BY_BROWSER: Cell<bool> = const { Cell::new(false) };
 }
 
-/// The text if the outcome is unknown. The form's attribute `data-flash-lost` may replace it.
-const LOST_TEXT: &str = "It is not certain that this worked: look before you send it again.";
-
 pub fn send_form(event: SubmitEvent) {
     let form = (event.target()).and_then(|form| form.dyn_into::<HtmlFormElement>().ok());
-    let (Some(form), Some(_)) = (form, LIST.get()) else {
+    let (Some(form), Some(_)) = (form, list::region()) else {
         return;
     };
     if event.default_prevented() || SENT_BY_BROWSER.get() {
@@ -42,10 +39,10 @@ pub fn send_form(event: SubmitEvent) {
         return;
     }
     _ = form.set_attribute("aria-busy", "true");
-    spawn_local(async move {
+    spawn(Box::pin(async move {
         send(&form, button.as_ref(), &action, &body).await;
         _ = form.remove_attribute("aria-busy");
-    });
+    }));
 }
 
 /// Selects the forms that `send_form` can send. It reads attributes, because a field named `action`
@@ -116,12 +113,9 @@ async fn send(form: &HtmlFormElement, button: Option<&HtmlElement>, action: &str
 
 /// Shows that the outcome is unknown. The form is not sent again, because the server may have done it.
 fn show_lost(form: &HtmlFormElement) {
-    let text = form.get_attribute("data-flash-lost");
-    let mut message = FlashMessage::error(text.as_deref().unwrap_or(LOST_TEXT));
-    // The id is negative, because those of the server are positive.
-    message.id = -Date::now() as i64;
-    if let Some(list) = LIST.get() {
-        list.add(vec![message], false);
+    match form.get_attribute("data-flash-lost") {
+        Some(text) => list::show(FlashMessage::error(text)),
+        None => calls::show_lost(),
     }
 }
 

@@ -3,32 +3,57 @@
 //!
 //! `note_shown.js` writes the same cookie for a page with islands, before WASM has loaded.
 
-use flash_messages::{FlashMessage, wire::SHOWN_COOKIE};
+use flash_messages::{FlashMessage, Scope, wire::SHOWN_COOKIE};
 use js_sys::{Date, Number, Reflect, parse_int};
 use leptos::prelude::{document, window};
 use wasm_bindgen::JsCast;
 use web_sys::{HtmlDocument, Storage};
 
+use super::list::{MESSAGES, all, identity, is_sticky};
+
 /// Maximum number of messages in the cookie. Servers refuse requests with too large headers.
 const MAX_NOTED: usize = 40;
 
 /// Notes the messages of the page, unless the browser prerenders it.
-pub fn note_page(messages: &[FlashMessage]) {
+pub fn note_page() {
     // A person doesn't see a prerendered page yet. The server puts messages into it only if a proxy has
-    // removed the header that says so. Then `note_shown.js` waits until the page is shown.
+    // removed the header that says so.
     let prerendering = Reflect::get(&document(), &"prerendering".into());
     if !prerendering.is_ok_and(|is| is.is_truthy()) {
         // The request of this page has sent the older notes, and the server has deleted their messages.
         let began = window()
             .performance()
             .map_or(0.0, |clock| clock.time_origin());
-        note(messages, began.floor());
+        note(&noted_ids(), began.floor());
     }
+}
+
+/// Returns the identities of the messages on the page, with those that are equal to them.
+fn noted_ids() -> Vec<(Scope, i64)> {
+    let mut ids = Vec::new();
+    for item in all(MESSAGES) {
+        let Some((scope, id)) = identity(&item).filter(|_| !is_sticky(&item)) else {
+            continue;
+        };
+        ids.push((scope, id));
+        let also = item.get_attribute("data-flash-also").unwrap_or_default();
+        ids.extend(
+            also.split(',')
+                .filter_map(|id| Some((scope, id.parse().ok()?))),
+        );
+    }
+    // Those that were born here are unknown to the server.
+    ids.retain(|(_, id)| *id > 0);
+    ids
 }
 
 /// Notes the messages that came with a call.
 pub fn note_arrived(messages: &[FlashMessage]) {
-    note(messages, 0.0);
+    let messages = messages.iter().filter(|message| !message.sticky);
+    note(
+        &messages.map(FlashMessage::identity).collect::<Vec<_>>(),
+        0.0,
+    );
 }
 
 /// Returns the cookies, which a request sends. Pass them to [`forget`] when its response comes.
@@ -47,12 +72,13 @@ pub fn forget(cookies: &str) {
 }
 
 /// Notes messages, and removes the notes from before a time, in milliseconds since 1970.
-fn note(messages: &[FlashMessage], began: f64) {
-    let mut shown: Vec<_> = messages.iter().filter(|message| !message.sticky).collect();
-    shown.drain(..shown.len().saturating_sub(MAX_NOTED));
+fn note(shown: &[(Scope, i64)], began: f64) {
+    let shown = &shown[shown.len().saturating_sub(MAX_NOTED)..];
     // All messages belong to one session, because one response had them.
-    let Some(first) = shown.first() else { return };
-    let own = format!("{SHOWN_COOKIE}{}", first.scope);
+    let Some((scope, _)) = shown.first() else {
+        return;
+    };
+    let own = format!("{SHOWN_COOKIE}{scope}");
     let now = Number::from(Date::now()).to_string_with_radix(36);
     let now = now.map(String::from).unwrap_or_default();
     let mut entries = entries_of(&own);
@@ -60,8 +86,8 @@ fn note(messages: &[FlashMessage], began: f64) {
         let (_, time) = entry.split_once('.').unwrap_or_default();
         parse_int(time, 36) >= began
     });
-    for message in shown {
-        let id = format!("{}.", message.id);
+    for (_, id) in shown {
+        let id = format!("{id}.");
         if entries.iter().all(|entry| !entry.starts_with(&id)) {
             entries.push(id + &now);
         }
@@ -119,16 +145,16 @@ fn html_document() -> HtmlDocument {
 const SHOWN: &str = "leptos-flash.shown";
 
 /// Returns whether this tab has not shown a message before.
-pub fn is_new(message: &FlashMessage) -> bool {
-    let known = entry_of(message);
+pub fn is_new(identity: (Scope, i64)) -> bool {
+    let known = entry_of(identity);
     shown().split(',').all(|entry| entry != known)
 }
 
 /// Remembers that this tab has shown messages.
-pub fn remember(messages: &[FlashMessage]) {
+pub fn remember(messages: impl Iterator<Item = (Scope, i64)>) {
     let shown = shown();
     let mut entries: Vec<_> = shown.split(',').map(str::to_owned).collect();
-    entries.extend(messages.iter().map(entry_of));
+    entries.extend(messages.map(entry_of));
     entries.drain(..entries.len().saturating_sub(200));
     if let Some(storage) = storage() {
         // If the storage is full or forbidden, only the server knows what was shown.
@@ -136,8 +162,8 @@ pub fn remember(messages: &[FlashMessage]) {
     }
 }
 
-fn entry_of(message: &FlashMessage) -> String {
-    format!("{}.{}", message.scope, message.id)
+fn entry_of((scope, id): (Scope, i64)) -> String {
+    format!("{scope}.{id}")
 }
 
 fn shown() -> String {

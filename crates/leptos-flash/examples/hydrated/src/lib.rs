@@ -1,8 +1,8 @@
 //! A fully hydrated app: `<ActionForm>`, navigation in place, streaming pages with a slow
-//! `<Suspense>`. Its look is nothing at all; race-bib shows one.
+//! `<Suspense>`. Its messages have a look of their own: none.
 
-use leptos::prelude::*;
-use leptos_flash::{FlashClient, FlashMessage, provide_flash, use_flash};
+use leptos::{prelude::*, task::spawn_local};
+use leptos_flash::{FlashClient, FlashMessage, FlashRegion, promise, provide_flash, use_flash};
 use leptos_router::{
     components::{A, Route, Router, Routes},
     hooks::use_location,
@@ -49,15 +49,12 @@ pub fn App() -> impl IntoView {
 
 #[component]
 fn Messages() -> impl IntoView {
-    let flash = use_flash();
-    flash.end_with_page(use_location().pathname);
+    use_flash().end_with_page(use_location().pathname);
     view! {
-        <For each=move || flash.get() key=FlashMessage::identity let:message>
-            <p class=format!("flash flash-{}", message.level) data-flash-id=message.id>
-                <span>{message.text}</span>
-                <button on:click=move |_| flash.dismiss(message.id)>"Dismiss"</button>
-            </p>
-        </For>
+        <FlashRegion count_duplicates=true let:message>
+            <span data-flash-slot="text">{message.text}</span>
+            <button name="dismiss" value=message.id data-flash-dismiss>"Dismiss"</button>
+        </FlashRegion>
     }
 }
 
@@ -79,14 +76,25 @@ fn Home() -> impl IntoView {
                     <option value="redirect">"go to the other page"</option>
                     <option value="fail">"fail"</option>
                     <option value="many">"push thirty"</option>
+                    <option value="nothing">"fail, and say nothing"</option>
                 </select>
             </label>
             <button>"Save"</button>
         </ActionForm>
+        <button on:click=|_| spawn_local(export())>"Export"</button>
         <Suspense fallback=|| view! { <p>"Loading…"</p> }>
             <p id="slow">{move || Suspend::new(slow)}</p>
         </Suspense>
     }
+}
+
+/// Shows that a call is under way, then what came of it.
+async fn export() {
+    let rows = promise("Exporting…", slow(), |rows| match rows {
+        Ok(_) => FlashMessage::success("Exported"),
+        Err(_) => FlashMessage::error("Not exported"),
+    });
+    _ = rows.await;
 }
 
 #[server]
@@ -111,6 +119,7 @@ async fn save(text: String, then: String) -> Result<(), ServerFnError> {
             flash()?.error(text).await?;
             return Err(ServerFnError::new("it failed"));
         }
+        "nothing" => return Err(ServerFnError::new("it failed")),
         _ => {
             flash()?.success(text).await?;
         }

@@ -29,6 +29,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             let options = options.clone();
             move || shell(options.clone())
         })
+        .merge(leptos_flash::assets())
         .fallback(file_and_error_handler(shell))
         .layer(flash.clone())
         .nest_service("/pkg", ServeDir::new("target/hydrated/pkg"))

@@ -1,6 +1,6 @@
-//! Connects the list on the page with the HTML and with the responses to calls.
+//! Messages that come with the responses to calls, and what is said when a call fails.
 
-use std::cell::Cell;
+use std::{future::Future, pin::Pin};
 
 use flash_messages::{
     FlashMessage,
@@ -9,42 +9,18 @@ use flash_messages::{
 use js_sys::{Array, JSON, Reflect};
 use leptos::{
     prelude::*,
-    server_fn::{ServerFn, request::browser::BrowserRequest, response::browser::BrowserResponse},
+    server_fn::{
+        ServerFn, error::SERVER_FN_ERROR_HEADER, request::browser::BrowserRequest,
+        response::browser::BrowserResponse,
+    },
     task::spawn_local,
 };
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Headers, HtmlInputElement, PageTransitionEvent, RequestInit, Response};
+use web_sys::{Headers, RequestInit, Response};
 
-use super::notes;
-use crate::{dismiss::DismissFlash, list::FlashMessages};
-
-thread_local! {
-    /// The list on the page. A page has one thread and one list.
-    pub static LIST: Cell<Option<FlashMessages>> = const { Cell::new(None) };
-    /// Whether the app's router follows redirects of server functions, without a page load.
-    static IN_PLACE: Cell<bool> = const { Cell::new(false) };
-}
-
-pub fn page_messages() -> Vec<FlashMessage> {
-    let Ok(inputs) = document().query_selector_all("input[data-flash]") else {
-        return Vec::new();
-    };
-    (0..inputs.length())
-        .filter_map(|index| inputs.get(index)?.dyn_into::<HtmlInputElement>().ok())
-        .filter_map(|input| message_of(&JSON::parse(&input.value()).ok()?))
-        .collect()
-}
-
-/// Returns nothing: the HTML already has it.
-pub fn page_data(_: &FlashMessage) -> String {
-    String::new()
-}
-
-/// Returns nothing: the HTML already has it.
-pub fn page_ids(_: &[FlashMessage]) -> String {
-    String::new()
-}
+use super::{list, notes};
+use crate::dismiss::DismissFlash;
 
 /// Returns a message from JSON that the browser has parsed. serde's parser would add 30 KB of WASM.
 fn message_of(json: &JsValue) -> Option<FlashMessage> {
@@ -69,41 +45,17 @@ fn message_of(json: &JsValue) -> Option<FlashMessage> {
     })
 }
 
-pub fn attach(messages: FlashMessages) {
-    LIST.set(Some(messages));
-    notes::note_page(&messages.get_untracked());
-    // Hydration must find what the server has rendered, so the list changes after it.
-    request_animation_frame(move || {
-        if LIST.get().is_none() {
-            return;
-        }
-        messages.retain(|message| message.sticky || notes::is_new(message));
-        notes::remember(&messages.get_untracked());
-        // The back/forward cache restores a page with the messages that it had.
-        let handle = window_event_listener_untyped("pageshow", move |event| {
-            if event.unchecked_into::<PageTransitionEvent>().persisted() {
-                messages.retain(|message| message.sticky);
-            }
-        });
-        std::mem::forget(handle);
-    });
-}
-
-pub fn detach() {
-    LIST.set(None);
-}
-
-/// Says that the app's router follows redirects of server functions, without a page load.
-pub fn set_navigates_in_place() {
-    IN_PLACE.set(true);
-}
-
-pub fn dismiss(id: i64) {
-    let init = request(&[("content-type", "application/x-www-form-urlencoded")]);
+/// Deletes a sticky message on the server.
+pub fn post_dismissal(id: &str) {
+    let init = request(&[
+        ("content-type", "application/x-www-form-urlencoded"),
+        // The response is no redirect then.
+        ("accept", "application/json"),
+    ]);
     init.set_method("POST");
     // The request continues if the browser leaves the page. web-sys has no setter for it yet.
     _ = Reflect::set(&init, &"keepalive".into(), &true.into());
-    init.set_body(&JsValue::from_str(&format!("id={id}")));
+    init.set_body(&["dismiss=", id].concat().into());
     _ = window().fetch_with_str_and_init(DismissFlash::PATH, &init);
 }
 
@@ -125,20 +77,34 @@ pub async fn fetch(path: &str, init: &RequestInit) -> Option<Response> {
     Some(response.ok()?.unchecked_into::<Response>())
 }
 
+/// Runs a future. Boxed, all share one executor's code: each further one would add 1 KB of WASM.
+pub fn spawn(future: Pin<Box<dyn Future<Output = ()>>>) {
+    spawn_local(future);
+}
+
 /// Adds the header that asks for messages. Returns the cookies of the request, for [`show_messages`].
 pub fn ask_for_messages(request: &BrowserRequest) -> String {
-    // Without a list on this page, the next page shows the messages.
-    if LIST.get().is_some() {
-        let page = if IN_PLACE.get() { "app" } else { "islands" };
+    // Without a region on this page, the next page shows the messages.
+    if list::region().is_some() {
+        let page = if list::navigates_in_place() {
+            "app"
+        } else {
+            "islands"
+        };
         request.headers().set(CALL_HEADER, page);
     }
     notes::cookies()
 }
 
+/// Shows the messages of a response. `cookies` are those that its request has sent.
 pub fn show_messages(response: &BrowserResponse, cookies: &str) {
     let headers = response.generate_headers();
     let header = |name: &str| Some(headers.get(name)?.to_str().ok()?.to_owned());
     show_response(&header, cookies);
+    // Leptos marks the response of a server function that failed.
+    if header(SERVER_FN_ERROR_HEADER).is_some() && header(CALL_HEADER).is_none() {
+        show_failure("data-flash-failed");
+    }
 }
 
 /// Shows the messages of a response. `cookies` are those that its request has sent.
@@ -153,31 +119,58 @@ pub fn show_response(header: &dyn Fn(&str) -> Option<String>, cookies: &str) {
         show(&messages, header(REDIRECT_HEADER).is_some() && elsewhere);
     }
     if header(MORE_HEADER).is_some() {
-        spawn_local(async { _ = fetch_the_rest().await });
+        ask_for_the_rest();
     }
 }
 
 /// Shows messages, and notes them for the server.
 fn show(json: &str, with_redirect: bool) {
-    let Some(list) = LIST.get() else {
+    if list::region().is_none() {
         return;
-    };
+    }
     let json = JSON::parse(json).unwrap_or_default();
-    let mut messages: Vec<_> = Array::from(&json)
-        .iter()
+    let messages: Vec<_> = (Array::from(&json).iter())
         .filter_map(|json| message_of(&json))
         .collect();
     notes::note_arrived(&messages);
-    messages.retain(|message| message.sticky || notes::is_new(message));
-    notes::remember(&messages);
-    list.add(messages, with_redirect);
+    let is_due = |message: &FlashMessage| message.sticky || notes::is_new(message.identity());
+    let messages: Vec<_> = messages.into_iter().filter(is_due).collect();
+    notes::remember(messages.iter().map(FlashMessage::identity));
+    list::add(messages, with_redirect);
 }
 
-/// Fetches and shows the messages that did not fit into the header.
-async fn fetch_the_rest() -> Option<()> {
-    let path = window().location().pathname().ok()?;
-    let response = fetch(&path, &request(&[(CALL_HEADER, "take")])).await?;
-    let text = JsFuture::from(response.text().ok()?).await.ok()?;
-    show(&text.as_string()?, false);
-    Some(())
+/// Asks for the messages that wait, and shows them.
+pub fn ask_for_the_rest() {
+    async fn ask() -> Option<()> {
+        let path = window().location().pathname().ok()?;
+        let response = fetch(&path, &request(&[(CALL_HEADER, "take")])).await?;
+        let text = JsFuture::from(response.text().ok()?).await.ok()?;
+        show(&text.as_string()?, false);
+        Some(())
+    }
+    spawn(Box::pin(async { _ = ask().await }));
+}
+
+/// The key of the message that says that a call failed: the next one takes its place.
+const FAILURE: &str = "leptos-flash.failure";
+
+/// Shows that the outcome of a call is unknown.
+pub fn show_lost() {
+    show_failure("data-flash-lost");
+}
+
+/// Shows an error with the words of a setting, if there are any.
+fn show_failure(words: &str) {
+    if let Some(words) = list::setting(words) {
+        list::show(FlashMessage::error(words).key(FAILURE));
+    }
+}
+
+/// Removes the message that a call failed.
+pub fn remove_failure() {
+    let is_it = |item: &web_sys::HtmlElement| {
+        item.get_attribute("data-flash-key").as_deref() == Some(FAILURE)
+    };
+    let failures = list::all(list::MESSAGES).into_iter().filter(is_it);
+    failures.for_each(|item| list::remove(&item));
 }

@@ -1,0 +1,86 @@
+//! Where the focus goes when a message leaves: to the next message, the one before, back to where it came
+//! from, to the page's heading; never to nowhere. F6 goes to the messages and back.
+
+use std::cell::RefCell;
+
+use leptos::prelude::*;
+use wasm_bindgen::JsCast;
+use web_sys::{Element, FocusEvent, HtmlElement};
+
+use super::list::{MESSAGES, all, region};
+
+thread_local! {
+    /// What had the focus before the messages got it.
+    static BEFORE: RefCell<Option<HtmlElement>> = const { RefCell::new(None) };
+}
+
+/// Remembers what had the focus before the messages got it.
+pub fn came_from(event: &FocusEvent) {
+    let element = |target: Option<web_sys::EventTarget>| target?.dyn_into::<HtmlElement>().ok();
+    let (from, to) = (element(event.related_target()), element(event.target()));
+    if let (Some(from), Some(region)) = (from, region())
+        && region.contains(to.as_deref().map(AsRef::as_ref))
+        && !region.contains(Some(&from))
+    {
+        BEFORE.set(Some(from));
+    }
+}
+
+/// Goes to the messages, or back. Returns whether the focus moved.
+pub fn toggle() -> bool {
+    let Some(region) = region() else { return false };
+    if has_focus(&region) {
+        leave();
+        return true;
+    }
+    let any = !all(MESSAGES).is_empty();
+    if any {
+        _ = region.focus();
+    }
+    any
+}
+
+/// Goes from a message that is about to leave to its neighbour, if the focus is on it.
+pub fn step_aside(leaving: &HtmlElement) {
+    if !has_focus(leaving) {
+        return;
+    }
+    let items: Vec<_> = all(MESSAGES)
+        .into_iter()
+        .filter(|item| !item.hidden())
+        .collect();
+    let place = items
+        .iter()
+        .position(|item| item == leaving)
+        .unwrap_or_default();
+    let neighbour = items
+        .get(place + 1)
+        .or(place.checked_sub(1).and_then(|place| items.get(place)));
+    match neighbour {
+        Some(neighbour) => enter(neighbour),
+        None => leave(),
+    }
+}
+
+/// Goes to the button of a message.
+pub fn enter(item: &Element) {
+    let button = item.query_selector("[data-flash-dismiss]").ok().flatten();
+    focus(button.and_then(|button| button.dyn_into().ok()));
+}
+
+/// Goes back to where the focus came from.
+pub fn leave() {
+    let before = BEFORE.take().filter(|element| element.is_connected());
+    let heading = || document().query_selector("h1").ok()??.dyn_into().ok();
+    focus(before.or_else(heading));
+}
+
+fn focus(element: Option<HtmlElement>) {
+    if let Some(element) = element {
+        _ = element.focus();
+    }
+}
+
+fn has_focus(element: &Element) -> bool {
+    element.contains(document().active_element().as_deref())
+}

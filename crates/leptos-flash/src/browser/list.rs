@@ -1,0 +1,256 @@
+//! The messages on the page: their elements, which have all state in attributes.
+
+use std::cell::Cell;
+
+use flash_messages::{FlashMessage, Level};
+use leptos::prelude::*;
+use wasm_bindgen::JsCast;
+use web_sys::{Element, HtmlElement, HtmlTemplateElement};
+
+use super::{calls::post_dismissal, focus, notes};
+use crate::{
+    list::FlashMessages,
+    reading_time::ReadingTime,
+    region::{OTHER, TEXT, milliseconds},
+};
+
+thread_local! {
+    /// The list of a fully hydrated app, which renders the messages.
+    static REACTIVE: Cell<Option<FlashMessages>> = const { Cell::new(None) };
+    /// Whether the region is alive.
+    static ALIVE: Cell<bool> = const { Cell::new(false) };
+    /// The id of the next message that is born here. It is negative, because those of the server are
+    /// positive.
+    static NEXT_ID: Cell<i64> = const { Cell::new(-1) };
+}
+
+pub fn attach(messages: FlashMessages) {
+    REACTIVE.set(Some(messages));
+}
+
+/// Returns whether the app's router follows redirects without a page load.
+pub fn navigates_in_place() -> bool {
+    REACTIVE.get().is_some()
+}
+
+pub fn set_alive() {
+    ALIVE.set(true);
+}
+
+/// Returns the region, if it is alive.
+pub fn region() -> Option<HtmlElement> {
+    let region = document().query_selector("[data-flash-region]").ok()??;
+    ALIVE.get().then(|| region.unchecked_into())
+}
+
+/// Returns the elements that match a selector in the region, in their order.
+pub fn all(selector: &str) -> Vec<HtmlElement> {
+    let found = region().and_then(|region| region.query_selector_all(selector).ok());
+    let found = found
+        .into_iter()
+        .flat_map(|found| (0..found.length()).map(move |n| found.get(n)));
+    found.flatten().map(JsCast::unchecked_into).collect()
+}
+
+/// The messages, without those that are leaving.
+pub const MESSAGES: &str = "[data-flash-id]:not([data-flash-leaving])";
+
+/// Returns a setting of the region.
+pub fn setting(name: &str) -> Option<String> {
+    region()?.get_attribute(name)
+}
+
+pub fn reading_time() -> Option<ReadingTime> {
+    setting("data-flash-time")?.parse().ok()
+}
+
+/// Shows a message that was born in the browser.
+pub fn show(mut message: FlashMessage) {
+    message.id = NEXT_ID.replace(NEXT_ID.get() - 1);
+    add(vec![message], false);
+}
+
+/// Adds messages. One with the key of a message takes its place.
+pub fn add(messages: Vec<FlashMessage>, with_redirect: bool) {
+    if let Some(list) = REACTIVE.get() {
+        return list.add(messages, with_redirect);
+    }
+    for message in messages {
+        let here = all(MESSAGES);
+        if here
+            .iter()
+            .any(|item| identity(item) == Some(message.identity()))
+        {
+            continue;
+        }
+        let Some(item) = element(&message) else {
+            continue;
+        };
+        let same_key = |old: &&HtmlElement| {
+            message.key.is_some() && old.get_attribute("data-flash-key") == message.key
+        };
+        if let Some(old) = here.iter().find(same_key) {
+            let has_focus = old.contains(document().active_element().as_deref());
+            _ = old.replace_with_with_node_1(&item);
+            if has_focus {
+                focus::enter(&item);
+            }
+        } else if let Some(list) = region().and_then(|region| region.query_selector("ul").ok()?) {
+            _ = list.append_child(&item);
+        }
+    }
+}
+
+/// Returns the scope and the id of a message.
+pub fn identity(item: &Element) -> Option<(flash_messages::Scope, i64)> {
+    let scope = item.get_attribute("data-flash-scope")?.parse().ok()?;
+    Some((scope, item.get_attribute("data-flash-id")?.parse().ok()?))
+}
+
+/// Returns whether a message is sticky.
+pub fn is_sticky(item: &Element) -> bool {
+    item.has_attribute("data-flash-sticky")
+}
+
+/// Fills a copy of the template for the message's level. It sets texts and attributes, never markup.
+fn element(message: &FlashMessage) -> Option<HtmlElement> {
+    let region = region()?;
+    let level = message.level.as_str();
+    let template = |name: &str| {
+        let templates = region.query_selector_all("template").ok()?;
+        (0..templates.length())
+            .filter_map(|number| {
+                templates
+                    .get(number)?
+                    .dyn_into::<HtmlTemplateElement>()
+                    .ok()
+            })
+            .find(|template| template.get_attribute("data-flash-template").as_deref() == Some(name))
+    };
+    let template = template(level).or_else(|| template(OTHER))?;
+    let item = template.content().first_element_child()?;
+    let item: HtmlElement = item.clone_node_with_deep(true).ok()?.unchecked_into();
+    let set = |name: &str, value: &str| _ = item.set_attribute(name, value);
+    item.set_class_name(&("flash flash-".to_owned() + level));
+    set("data-flash-id", &message.id.to_string());
+    set("data-flash-scope", &message.scope.to_string());
+    set("data-flash-level", level);
+    if message.sticky {
+        set("data-flash-sticky", "");
+        _ = item.class_list().add_1("flash-sticky");
+    }
+    if let Some(key) = &message.key {
+        set("data-flash-key", key);
+    }
+    if let Some(after) = milliseconds(message) {
+        set("data-flash-after", &after.to_string());
+    }
+    if matches!(message.level, Level::Other(_))
+        && item.get_attribute("data-flash-word").as_deref() == Some(OTHER)
+    {
+        set("data-flash-word", level);
+    }
+    let word = item.get_attribute("data-flash-word");
+    let slots = item.query_selector_all("[data-flash-slot]").ok()?;
+    for slot in (0..slots.length()).filter_map(|number| slots.get(number)) {
+        let slot: Element = slot.unchecked_into();
+        let name = slot.get_attribute("data-flash-slot").unwrap_or_default();
+        _ = slot.class_list().add_1(&("flash-".to_owned() + &name));
+        let link = message.link.as_ref();
+        let text = match &*name {
+            "text" => Some(message.text.as_str()),
+            "title" => message.title.as_deref(),
+            "word" => word.as_deref(),
+            "link" => link.map(|link| link.text.as_str()),
+            "stays" if message.sticky => continue,
+            _ => None,
+        };
+        match text {
+            Some(text) => slot.set_text_content(Some(text)),
+            None => slot.remove(),
+        }
+        if let (Some(link), "link") = (link, &*name) {
+            _ = slot.set_attribute("href", &link.href);
+        }
+    }
+    let buttons = item.query_selector_all("[data-flash-dismiss]").ok()?;
+    for button in (0..buttons.length()).filter_map(|number| buttons.get(number)) {
+        let button: Element = button.unchecked_into();
+        _ = button.set_attribute("value", &message.id.to_string());
+        if let Some(label) = button.get_attribute("aria-label") {
+            let label = match &word {
+                Some(word) => label.replacen(OTHER, word, 1),
+                None => label,
+            };
+            let text = message.title.as_ref().unwrap_or(&message.text);
+            _ = button.set_attribute("aria-label", &label.replacen(TEXT, text, 1));
+        }
+    }
+    Some(item)
+}
+
+/// Dismisses the message of an id.
+pub fn dismiss(id: i64) {
+    let id = id.to_string();
+    let is_it = |item: &HtmlElement| item.get_attribute("data-flash-id").as_deref() == Some(&id);
+    if let Some(item) = all(MESSAGES).into_iter().find(is_it) {
+        return dismiss_item(item);
+    }
+    // An app may show the list without a region.
+    let Some(list) = REACTIVE.get() else { return };
+    if let Some(message) = list
+        .get_untracked()
+        .iter()
+        .find(|message| message.id.to_string() == id)
+    {
+        if message.sticky {
+            post_dismissal(&id);
+        }
+        list.remove(message.identity());
+    }
+}
+
+/// Dismisses a message, here and, if it is sticky, on the server.
+pub fn dismiss_item(item: HtmlElement) {
+    if let (true, Some(id)) = (is_sticky(&item), item.get_attribute("data-flash-id")) {
+        post_dismissal(&id);
+    }
+    focus::step_aside(&item);
+    _ = item.set_attribute("data-flash-leaving", "");
+    let duration = leaving_time(&item);
+    if duration == 0.0 {
+        return remove(&item);
+    }
+    let duration = std::time::Duration::from_millis((duration * 1000.0) as u64);
+    set_timeout(move || remove(&item), duration);
+}
+
+/// Returns the seconds of the longest transition of an element.
+fn leaving_time(item: &Element) -> f64 {
+    let style = window().get_computed_style(item).ok().flatten();
+    let times = style.and_then(|style| style.get_property_value("transition-duration").ok());
+    // A computed time is in seconds.
+    let times = times.unwrap_or_default();
+    let seconds = times
+        .split(',')
+        .map(|time| js_sys::parse_float(time.trim()));
+    seconds.fold(0.0, f64::max)
+}
+
+/// Removes a message at once.
+pub fn remove(item: &Element) {
+    match (REACTIVE.get(), identity(item)) {
+        (Some(list), Some(identity)) => list.remove(identity),
+        _ => item.remove(),
+    }
+}
+
+/// Removes the messages that this tab has shown before, and remembers the others.
+pub fn drop_known() {
+    let (known, new): (Vec<_>, Vec<_>) = all(MESSAGES)
+        .into_iter()
+        .filter(|item| !is_sticky(item))
+        .partition(|item| identity(item).is_some_and(|identity| !notes::is_new(identity)));
+    known.iter().for_each(|item| remove(item));
+    notes::remember(new.iter().filter_map(|item| identity(item)));
+}

@@ -1,0 +1,211 @@
+//! Brings the region to life. It listens on the document and keeps all state in attributes, so whatever
+//! happened to the page before, the messages work.
+
+use std::cell::Cell;
+
+use flash_messages::FlashMessage;
+use leptos::prelude::*;
+use wasm_bindgen::{JsCast, closure::Closure};
+use web_sys::{
+    Element, Event, EventTarget, HtmlElement, KeyboardEvent, MouseEvent, MutationObserver,
+    MutationObserverInit, PageTransitionEvent,
+};
+
+use super::{announcer, calls, focus, list, notes, swipe, timers, top_layer};
+use list::{MESSAGES, all};
+
+pub fn page_messages() -> Vec<FlashMessage> {
+    Vec::new()
+}
+
+/// Returns nothing: the HTML already has it.
+pub fn style_path() -> &'static str {
+    ""
+}
+
+/// Returns nothing: the HTML already has it.
+pub fn note_shown_path() -> &'static str {
+    ""
+}
+
+/// Brings the region to life, once. Hydration may run an island twice.
+pub fn come_alive() {
+    thread_local! {
+        static CALLED: Cell<bool> = const { Cell::new(false) };
+    }
+    if CALLED.replace(true) {
+        return;
+    }
+    // Hydration must find what the server has rendered, so the page changes after it.
+    request_animation_frame(start);
+}
+
+fn start() {
+    list::set_alive();
+    let Some(region) = list::region() else { return };
+    listen(&document(), "click", |event: MouseEvent| click(&event));
+    listen(&document(), "keydown", |event: KeyboardEvent| {
+        keydown(&event)
+    });
+    listen(&document(), "focusin", |event| focus::came_from(&event));
+    swipe::listen();
+    top_layer::watch(&region);
+    notes::note_page();
+    list::drop_known();
+    arrange();
+    if let Ok(Some(list)) = region.query_selector("ul") {
+        observe(&list, settle);
+    }
+    // The back/forward cache restores a page with the messages that it had; others may wait.
+    listen(&window(), "pageshow", |event: PageTransitionEvent| {
+        if event.persisted() {
+            let shown = all(MESSAGES)
+                .into_iter()
+                .filter(|item| !list::is_sticky(item));
+            shown.for_each(|item| list::remove(&item));
+            calls::ask_for_the_rest();
+        }
+    });
+    // While a page was prerendered, messages may have been pushed.
+    listen(&document(), "prerenderingchange", |_: Event| {
+        notes::note_page();
+        calls::ask_for_the_rest();
+    });
+    // A screen reader announces what changes in a live region, and those must be there for a while.
+    request_animation_frame(|| request_animation_frame(settle));
+    // For tests.
+    _ = region.set_attribute("data-hydrated", "");
+}
+
+/// Does what is due when messages came or left.
+fn settle() {
+    if list::setting("data-flash-count").is_some() {
+        count_duplicates();
+    }
+    arrange();
+    announcer::announce();
+    timers::run();
+}
+
+/// Shows as many messages as the limit allows, errors first. The others wait.
+fn arrange() {
+    let limit = list::setting("data-flash-limit").and_then(|limit| limit.parse().ok());
+    let limit = limit.filter(|limit| *limit > 0).unwrap_or(usize::MAX);
+    let items = all(MESSAGES);
+    let mut shown = 0;
+    for errors in [true, false] {
+        for item in items.iter().filter(|item| is_error(item) == errors) {
+            item.set_hidden(shown >= limit);
+            shown += 1;
+        }
+    }
+    let waiting = items.len().saturating_sub(limit);
+    for button in all("[data-flash-more-button]") {
+        button.set_hidden(waiting == 0);
+        let text = list::setting("data-flash-more").unwrap_or_default();
+        button.set_text_content(Some(&text.replacen("{count}", &waiting.to_string(), 1)));
+    }
+}
+
+fn is_error(item: &Element) -> bool {
+    item.get_attribute("data-flash-level").as_deref() == Some("error")
+}
+
+/// Merges each message with an earlier one that says the same.
+fn count_duplicates() {
+    let items = all(MESSAGES);
+    for (place, item) in items.iter().enumerate() {
+        let same = |other: &&HtmlElement| !list::is_sticky(other) && said(other) == said(item);
+        if list::is_sticky(item) {
+            continue;
+        }
+        if let Some(first) = items[..place].iter().find(same) {
+            let times = |item: &Element| {
+                let times = item.get_attribute("data-flash-times");
+                times
+                    .and_then(|times| times.parse::<u32>().ok())
+                    .unwrap_or(1)
+            };
+            let sum = times(first) + times(item);
+            _ = first.set_attribute("data-flash-times", &sum.to_string());
+            // It came again: it is announced again, and gets its time again.
+            _ = first.remove_attribute("data-flash-announced");
+            if let Some(after) = item.get_attribute("data-flash-after") {
+                _ = first.set_attribute("data-flash-after", &after);
+            }
+            list::remove(item);
+        }
+    }
+}
+
+/// Returns what a message says: its level and its texts.
+fn said(item: &Element) -> (Option<String>, Option<String>) {
+    (item.get_attribute("data-flash-level"), item.text_content())
+}
+
+fn click(event: &MouseEvent) {
+    let target = event
+        .target()
+        .and_then(|target| target.dyn_into::<Element>().ok());
+    let (Some(target), Some(region)) = (target, list::region()) else {
+        return;
+    };
+    let closest = |selector: &str| {
+        let found = target.closest(selector).ok()??;
+        region.contains(Some(&found)).then_some(found)
+    };
+    if closest("[data-flash-more-button]").is_some() {
+        _ = region.remove_attribute("data-flash-limit");
+        settle();
+        // The button is gone.
+        _ = region.focus();
+    } else if let Some(button) = closest("[data-flash-dismiss]") {
+        event.prevent_default();
+        match closest("[data-flash-id]") {
+            Some(item) => list::dismiss_item(item.unchecked_into()),
+            None if button.get_attribute("value").as_deref() == Some("all") => {
+                all(MESSAGES).into_iter().for_each(list::dismiss_item);
+                focus::leave();
+            }
+            None => {}
+        }
+    }
+}
+
+fn keydown(event: &KeyboardEvent) {
+    match &*event.key() {
+        "Escape" => {
+            let message = document().active_element().and_then(|focused| {
+                focused
+                    .closest("[data-flash-region] [data-flash-id]")
+                    .ok()?
+            });
+            if let Some(message) = message {
+                // It would also close the dialog around.
+                event.prevent_default();
+                list::dismiss_item(message.unchecked_into());
+            }
+        }
+        "F6" if focus::toggle() => event.prevent_default(),
+        _ => {}
+    }
+}
+
+/// Listens for the life of the page.
+pub fn listen<E: JsCast + 'static>(target: &EventTarget, name: &str, react: impl Fn(E) + 'static) {
+    // `Fn`: to focus something inside a click fires an event at once.
+    let react = Closure::<dyn Fn(Event)>::new(move |event: Event| react(event.unchecked_into()));
+    _ = target.add_event_listener_with_callback(name, react.as_ref().unchecked_ref());
+    react.forget();
+}
+
+/// Reacts to each change of an element's children, for the life of the page.
+fn observe(element: &Element, react: impl Fn() + 'static) {
+    let react = Closure::<dyn Fn()>::new(react);
+    if let Ok(observer) = MutationObserver::new(react.as_ref().unchecked_ref()) {
+        let options = MutationObserverInit::new();
+        options.set_child_list(true);
+        _ = observer.observe_with_options(element, &options);
+    }
+    react.forget();
+}
