@@ -101,6 +101,36 @@ for (const javaScript of [true, false]) {
       await shown([]);
     });
 
+    test("five messages are on screen, the error among them, and the others wait", async () => {
+      await go("/messages");
+      await load("form[action='/api/push_seven'] button");
+      await hydrated();
+      const onScreen = () =>
+        page.evaluate(() => [...document.querySelectorAll("[data-flash-id]:not([hidden]) .flash-text")].map((text) => text.textContent));
+      const runners = (...numbers) => numbers.map((number) => `Runner ${number} is at the start.`);
+      const error = "Runner 7 is missing.";
+      if (!javaScript) return assert.deepEqual(await onScreen(), [...runners(1, 2, 3, 4, 5, 6), error]);
+      assert.deepEqual(await onScreen(), [...runners(1, 2, 3, 4), error]);
+      await click("[data-flash-id] .flash-dismiss");
+      await until(async () => (await onScreen())[0] === "Runner 2 is at the start.", "the next one");
+      assert.deepEqual(await onScreen(), [...runners(2, 3, 4, 5), error]);
+    });
+
+    if (javaScript)
+      test("messages are usable above a modal dialog, and back when it closes", async () => {
+        await push("From before");
+        await hydrated();
+        await page.evaluate(() => document.querySelector("dialog").showModal());
+        await page.waitForSelector("dialog [data-flash-id]");
+        await click("dialog .flash-dismiss");
+        await shown([]);
+        await click("dialog leptos-island button");
+        await shown(["Born in the browser."]);
+        await page.evaluate(() => document.querySelector("dialog").close());
+        await page.waitForSelector("leptos-island [data-flash-id]");
+        await until(async () => !(await page.$("dialog [data-flash-id]")), "no message in the dialog");
+      });
+
     test("coming back shows nothing again", async () => {
       await push("Once");
       await hydrated();

@@ -11,6 +11,8 @@ const start = async () => {
     } catch (error) {
       console.error(error);
       island.replaceWith(copy);
+      // The island that failed has left its reactive owner as the current one.
+      app.hydrate();
     }
   }
 };

@@ -84,7 +84,8 @@ async fn no_script_of_a_page_is_inline_and_its_policy_allows_none() -> Result {
             assert!(html.ends_with("</html>"), "{path}: {html}");
             for script in html.split("<script").skip(1) {
                 let (tag, rest) = script.split_once('>').ok_or("a tag")?;
-                assert!(tag.contains(" src=\"/start."), "{path}: {tag}");
+                let is_ours = [" src=\"/start.", " src=\"/flash."].map(|src| tag.contains(src));
+                assert!(is_ours.contains(&true), "{path}: {tag}");
                 assert!(rest.starts_with("</script>"), "{path}: {rest}");
             }
             for word in [
@@ -109,24 +110,30 @@ async fn no_script_of_a_page_is_inline_and_its_policy_allows_none() -> Result {
     Ok(())
 }
 
+/// They start the app, note what was shown, and give the messages their look.
 #[tokio::test]
-async fn the_script_that_starts_the_app_is_kept_for_ever() -> Result {
+async fn the_files_of_a_page_with_a_message_are_kept_for_ever() -> Result {
     let app = App::start().await?;
-    let html = app.get("/messages").await?.text().await?;
-    let (_, rest) = html
-        .split_once("<script type=\"module\" src=\"")
-        .ok_or("a script")?;
-    let (path, _) = rest.split_once('"').ok_or("a path")?;
-    let script = app.get(path).await?;
-    assert_eq!(script.status(), 200, "{path}");
-    assert!(header(&script, "content-type").starts_with("text/javascript"));
-    assert_eq!(
-        header(&script, "cache-control"),
-        "public, max-age=31536000, immutable"
-    );
-    let text = script.text().await?;
-    for part in ["noteShown()", "leptos-island"] {
-        assert!(text.contains(part), "{part}");
+    app.push("Hello").await?;
+    let html = app.page("/messages").await?;
+    for (before, kind, part) in [
+        ("src=\"/start.", "text/javascript", "leptos-island"),
+        ("src=\"/flash.", "text/javascript", "noteShown()"),
+        ("href=\"/flash.", "text/css", ".flash-text"),
+    ] {
+        let (attribute, _) = before.split_once('/').ok_or("a path")?;
+        let (_, rest) = html.split_once(before).ok_or(before)?;
+        let (rest, _) = rest.split_once('"').ok_or(before)?;
+        let path = format!("{}{rest}", &before[attribute.len()..]);
+        let file = app.get(&path).await?;
+        assert_eq!(file.status(), 200, "{path}");
+        assert!(header(&file, "content-type").starts_with(kind), "{path}");
+        assert_eq!(
+            header(&file, "cache-control"),
+            "public, max-age=31536000, immutable"
+        );
+        let text = file.text().await?;
+        assert!(text.contains(part), "{path}");
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use axum::{Router, http::header, routing::get};
+use tower_http::{CompressionLevel, compression::CompressionLayer};
 
 /// A file, whose path changes with its text.
 struct Asset {
@@ -14,8 +15,12 @@ struct Asset {
     text: &'static str,
 }
 
-static STYLE: LazyLock<Asset> =
-    LazyLock::new(|| Asset::new("css", "text/css; charset=utf-8", include_str!("flash.css")));
+static STYLE: LazyLock<Asset> = LazyLock::new(|| {
+    let text = include_str!("flash.css");
+    // The comment at its head is for people.
+    let (_, text) = text.split_once("*/").unwrap_or_default();
+    Asset::new("css", "text/css; charset=utf-8", text)
+});
 
 static NOTE_SHOWN: LazyLock<Asset> = LazyLock::new(|| {
     let kind = "text/javascript; charset=utf-8";
@@ -40,15 +45,15 @@ impl Asset {
 /// let app: Router = Router::new().merge(leptos_flash::assets());
 /// ```
 pub fn assets<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    [&*STYLE, &*NOTE_SHOWN]
-        .into_iter()
-        .fold(Router::new(), |router, asset| {
-            let headers = [
-                (header::CONTENT_TYPE, asset.kind),
-                (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
-            ];
-            router.route(&asset.path, get((headers, asset.text)))
-        })
+    let add = |router: Router<S>, asset: &Asset| {
+        let headers = [
+            (header::CONTENT_TYPE, asset.kind),
+            (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
+        ];
+        router.route(&asset.path, get((headers, asset.text)))
+    };
+    let files = add(add(Router::new(), &STYLE), &NOTE_SHOWN);
+    files.layer(CompressionLayer::new().quality(CompressionLevel::Best))
 }
 
 /// Returns the path of the style sheet.

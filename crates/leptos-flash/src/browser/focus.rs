@@ -7,7 +7,10 @@ use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use web_sys::{Element, FocusEvent, HtmlElement};
 
-use super::list::{MESSAGES, all, region};
+use super::{
+    list::{MESSAGES, all, region},
+    region::target,
+};
 
 thread_local! {
     /// What had the focus before the messages got it.
@@ -16,10 +19,12 @@ thread_local! {
 
 /// Remembers what had the focus before the messages got it.
 pub fn came_from(event: &FocusEvent) {
-    let element = |target: Option<web_sys::EventTarget>| target?.dyn_into::<HtmlElement>().ok();
-    let (from, to) = (element(event.related_target()), element(event.target()));
+    let from = event
+        .related_target()
+        .map(JsCast::unchecked_into::<HtmlElement>);
+    let to = target(event);
     if let (Some(from), Some(region)) = (from, region())
-        && region.contains(to.as_deref().map(AsRef::as_ref))
+        && region.contains(to.as_deref())
         && !region.contains(Some(&from))
     {
         BEFORE.set(Some(from));
@@ -65,13 +70,13 @@ pub fn step_aside(leaving: &HtmlElement) {
 /// Goes to the button of a message.
 pub fn enter(item: &Element) {
     let button = item.query_selector("[data-flash-dismiss]").ok().flatten();
-    focus(button.and_then(|button| button.dyn_into().ok()));
+    focus(button.map(JsCast::unchecked_into));
 }
 
 /// Goes back to where the focus came from.
 pub fn leave() {
     let before = BEFORE.take().filter(|element| element.is_connected());
-    let heading = || document().query_selector("h1").ok()??.dyn_into().ok();
+    let heading = || Some(document().query_selector("h1").ok()??.unchecked_into());
     focus(before.or_else(heading));
 }
 

@@ -1,6 +1,6 @@
 //! The messages on the page: their elements, which have all state in attributes.
 
-use std::cell::Cell;
+use std::{cell::Cell, time::Duration};
 
 use flash_messages::{FlashMessage, Level};
 use leptos::prelude::*;
@@ -52,8 +52,8 @@ pub fn all(selector: &str) -> Vec<HtmlElement> {
     found.flatten().map(JsCast::unchecked_into).collect()
 }
 
-/// The messages, without those that are leaving.
-pub const MESSAGES: &str = "[data-flash-id]:not([data-flash-leaving])";
+/// The messages. One that is leaving has no id any more.
+pub const MESSAGES: &str = "[data-flash-id]";
 
 /// Returns a setting of the region.
 pub fn setting(name: &str) -> Option<String> {
@@ -117,15 +117,9 @@ fn element(message: &FlashMessage) -> Option<HtmlElement> {
     let region = region()?;
     let level = message.level.as_str();
     let template = |name: &str| {
-        let templates = region.query_selector_all("template").ok()?;
-        (0..templates.length())
-            .filter_map(|number| {
-                templates
-                    .get(number)?
-                    .dyn_into::<HtmlTemplateElement>()
-                    .ok()
-            })
-            .find(|template| template.get_attribute("data-flash-template").as_deref() == Some(name))
+        let selector = ["template[data-flash-template=", name, "]"].concat();
+        let template = region.query_selector(&selector).ok()??;
+        Some(template.unchecked_into::<HtmlTemplateElement>())
     };
     let template = template(level).or_else(|| template(OTHER))?;
     let item = template.content().first_element_child()?;
@@ -216,13 +210,19 @@ pub fn dismiss_item(item: HtmlElement) {
         post_dismissal(&id);
     }
     focus::step_aside(&item);
+    let identity = identity(&item);
+    _ = item.remove_attribute("data-flash-id");
     _ = item.set_attribute("data-flash-leaving", "");
-    let duration = leaving_time(&item);
-    if duration == 0.0 {
-        return remove(&item);
+    let seconds = leaving_time(&item);
+    let remove = move || match (REACTIVE.get(), identity) {
+        (Some(list), Some(identity)) => list.remove(identity),
+        _ => item.remove(),
+    };
+    if seconds == 0.0 {
+        remove();
+    } else {
+        set_timeout(remove, Duration::from_millis((seconds * 1000.0) as u64));
     }
-    let duration = std::time::Duration::from_millis((duration * 1000.0) as u64);
-    set_timeout(move || remove(&item), duration);
 }
 
 /// Returns the seconds of the longest transition of an element.

@@ -7,7 +7,7 @@ use flash_messages::FlashMessage;
 use leptos::prelude::*;
 use wasm_bindgen::{JsCast, closure::Closure};
 use web_sys::{
-    Element, Event, EventTarget, HtmlElement, KeyboardEvent, MouseEvent, MutationObserver,
+    Element, Event, EventTarget, HtmlElement, KeyboardEvent, MutationObserver,
     MutationObserverInit, PageTransitionEvent,
 };
 
@@ -43,12 +43,20 @@ pub fn come_alive() {
 fn start() {
     list::set_alive();
     let Some(region) = list::region() else { return };
-    listen(&document(), "click", |event: MouseEvent| click(&event));
-    listen(&document(), "keydown", |event: KeyboardEvent| {
-        keydown(&event)
-    });
-    listen(&document(), "focusin", |event| focus::came_from(&event));
-    swipe::listen();
+    listen(
+        &document(),
+        &[
+            "click",
+            "keydown",
+            "focusin",
+            "pointerdown",
+            "pointermove",
+            "pointerup",
+            "pointercancel",
+            "prerenderingchange",
+        ],
+    );
+    listen(&window(), &["pageshow"]);
     top_layer::watch(&region);
     notes::note_page();
     list::drop_known();
@@ -56,21 +64,6 @@ fn start() {
     if let Ok(Some(list)) = region.query_selector("ul") {
         observe(&list, settle);
     }
-    // The back/forward cache restores a page with the messages that it had; others may wait.
-    listen(&window(), "pageshow", |event: PageTransitionEvent| {
-        if event.persisted() {
-            let shown = all(MESSAGES)
-                .into_iter()
-                .filter(|item| !list::is_sticky(item));
-            shown.for_each(|item| list::remove(&item));
-            calls::ask_for_the_rest();
-        }
-    });
-    // While a page was prerendered, messages may have been pushed.
-    listen(&document(), "prerenderingchange", |_: Event| {
-        notes::note_page();
-        calls::ask_for_the_rest();
-    });
     // A screen reader announces what changes in a live region, and those must be there for a while.
     request_animation_frame(|| request_animation_frame(settle));
     // For tests.
@@ -102,8 +95,11 @@ fn arrange() {
     let waiting = items.len().saturating_sub(limit);
     for button in all("[data-flash-more-button]") {
         button.set_hidden(waiting == 0);
-        let text = list::setting("data-flash-more").unwrap_or_default();
-        button.set_text_content(Some(&text.replacen("{count}", &waiting.to_string(), 1)));
+        if waiting > 0 {
+            let text = list::setting("data-flash-more").unwrap_or_default();
+            let text = text.replacen("{count}", &waiting.to_string(), 1);
+            button.set_text_content(Some(&text));
+        }
     }
 }
 
@@ -143,10 +139,8 @@ fn said(item: &Element) -> (Option<String>, Option<String>) {
     (item.get_attribute("data-flash-level"), item.text_content())
 }
 
-fn click(event: &MouseEvent) {
-    let target = event
-        .target()
-        .and_then(|target| target.dyn_into::<Element>().ok());
+fn click(event: &Event) {
+    let target = target(event);
     let (Some(target), Some(region)) = (target, list::region()) else {
         return;
     };
@@ -172,6 +166,11 @@ fn click(event: &MouseEvent) {
     }
 }
 
+/// Returns the element of an event.
+pub fn target(event: &Event) -> Option<Element> {
+    event.target()?.dyn_into().ok()
+}
+
 fn keydown(event: &KeyboardEvent) {
     match &*event.key() {
         "Escape" => {
@@ -191,12 +190,40 @@ fn keydown(event: &KeyboardEvent) {
     }
 }
 
-/// Listens for the life of the page.
-pub fn listen<E: JsCast + 'static>(target: &EventTarget, name: &str, react: impl Fn(E) + 'static) {
+/// Listens for the life of the page. One function for all events: each further one would add 0.3 KB of WASM.
+fn listen(target: &EventTarget, names: &[&str]) {
     // `Fn`: to focus something inside a click fires an event at once.
-    let react = Closure::<dyn Fn(Event)>::new(move |event: Event| react(event.unchecked_into()));
-    _ = target.add_event_listener_with_callback(name, react.as_ref().unchecked_ref());
+    let react = Closure::<dyn Fn(Event)>::new(react);
+    for name in names {
+        _ = target.add_event_listener_with_callback(name, react.as_ref().unchecked_ref());
+    }
     react.forget();
+}
+
+fn react(event: Event) {
+    match &*event.type_() {
+        "click" => click(&event),
+        "keydown" => keydown(event.unchecked_ref()),
+        "focusin" => focus::came_from(event.unchecked_ref()),
+        "pageshow" => come_back(event.unchecked_ref()),
+        "prerenderingchange" => {
+            // While the page was prerendered, messages may have been pushed.
+            notes::note_page();
+            calls::ask_for_the_rest();
+        }
+        _ => swipe::react(event.unchecked_ref()),
+    }
+}
+
+/// The back/forward cache restores a page with the messages that it had. Others may wait.
+fn come_back(event: &PageTransitionEvent) {
+    if event.persisted() {
+        let shown = all(MESSAGES)
+            .into_iter()
+            .filter(|item| !list::is_sticky(item));
+        shown.for_each(|item| list::remove(&item));
+        calls::ask_for_the_rest();
+    }
 }
 
 /// Reacts to each change of an element's children, for the life of the page.

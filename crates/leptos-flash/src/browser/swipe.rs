@@ -2,9 +2,8 @@
 
 use std::cell::RefCell;
 
-use leptos::prelude::*;
 use wasm_bindgen::JsCast;
-use web_sys::{Element, Event, HtmlElement, PointerEvent};
+use web_sys::{HtmlElement, PointerEvent};
 
 use super::{list, region};
 
@@ -23,49 +22,48 @@ thread_local! {
 /// The part of a message's width that pushes it aside.
 const ENOUGH: f64 = 0.35;
 
-pub fn listen() {
-    region::listen(&document(), "pointerdown", |event: PointerEvent| {
-        let target = event
-            .target()
-            .and_then(|target| target.dyn_into::<Element>().ok());
-        let item = target.and_then(|target| target.closest("[data-flash-region] .flash").ok()?);
-        if let (Some(item), "touch") = (item, &*event.pointer_type()) {
-            let item = item.unchecked_into();
-            SWIPE.set(Some(Swipe {
-                item,
-                pointer: event.pointer_id(),
-                x: event.client_x(),
-            }));
-        }
-    });
-    region::listen(&document(), "pointermove", |event: PointerEvent| {
-        with(&event, |swipe, moved| {
+pub fn react(event: &PointerEvent) {
+    match &*event.type_() {
+        "pointerdown" => begin(event),
+        "pointermove" => with(event, |swipe, moved| {
             let translate = [&moved.to_string(), "px"].concat();
             _ = swipe.item.set_attribute("data-flash-swiping", "");
             _ = swipe.item.style().set_property("translate", &translate);
-        });
-    });
-    region::listen(&document(), "pointerup", |event: PointerEvent| {
-        with(&event, |swipe, moved| {
-            _ = swipe.item.remove_attribute("data-flash-swiping");
-            if f64::from(moved.abs()) > ENOUGH * f64::from(swipe.item.offset_width()) {
-                // It goes on where the finger sent it.
-                let translate = if moved > 0 { "100%" } else { "-100%" };
-                _ = swipe.item.style().set_property("translate", translate);
-                list::dismiss_item(swipe.item.clone());
-            } else {
+        }),
+        "pointerup" => {
+            with(event, |swipe, moved| {
+                _ = swipe.item.remove_attribute("data-flash-swiping");
+                if f64::from(moved.abs()) > ENOUGH * f64::from(swipe.item.offset_width()) {
+                    // It goes on where the finger sent it.
+                    let translate = if moved > 0 { "100%" } else { "-100%" };
+                    _ = swipe.item.style().set_property("translate", translate);
+                    list::dismiss_item(swipe.item.clone());
+                } else {
+                    _ = swipe.item.style().remove_property("translate");
+                }
+            });
+            SWIPE.set(None);
+        }
+        // The browser scrolls instead.
+        _ => {
+            if let Some(swipe) = SWIPE.take() {
+                _ = swipe.item.remove_attribute("data-flash-swiping");
                 _ = swipe.item.style().remove_property("translate");
             }
-        });
-        SWIPE.set(None);
-    });
-    // The browser scrolls instead.
-    region::listen(&document(), "pointercancel", |_: Event| {
-        if let Some(swipe) = SWIPE.take() {
-            _ = swipe.item.remove_attribute("data-flash-swiping");
-            _ = swipe.item.style().remove_property("translate");
         }
-    });
+    }
+}
+
+fn begin(event: &PointerEvent) {
+    let item = region::target(event)
+        .and_then(|target| target.closest("[data-flash-region] .flash").ok()?);
+    if let (Some(item), "touch") = (item, &*event.pointer_type()) {
+        SWIPE.set(Some(Swipe {
+            item: item.unchecked_into(),
+            pointer: event.pointer_id(),
+            x: event.client_x(),
+        }));
+    }
 }
 
 /// Calls `react` with the message under this finger, and the pixels that it has moved.

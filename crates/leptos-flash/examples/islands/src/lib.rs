@@ -9,6 +9,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
         <html lang="en">
             <head>
                 <meta name="viewport" content="width=device-width" />
+                <link rel="icon" href="data:," />
                 <title>"Notes"</title>
                 <HydrationScripts options islands=true />
             </head>
