@@ -138,6 +138,34 @@ test("time stands still while the window has not the focus", async ({ page, mess
   await expect(messages.all).toHaveCount(0);
 });
 
+test("a message that is dismissed by a pointer holds up no other, and scrolls nothing", async ({ page, messages, javaScriptEnabled }) => {
+  test.skip(!javaScriptEnabled, "a form post loads the page anew");
+  await choose(page, "bottom-end");
+  await messages.hydrated();
+  await messages.all.getByRole("button", { name: "Dismiss" }).click();
+  await page.clock.install();
+  for (const text of ["one", "two"]) await messages.post({ level: "info", text, auto_dismiss: "true" });
+  await page.goto("/messages");
+  await page.clock.runFor(1000);
+  await messages.hydrated();
+  await page.evaluate(() => scrollTo(0, 600));
+  await page.getByRole("button", { name: "Dismiss Note: one" }).click();
+  await page.mouse.move(0, 0);
+  await expect(messages.all).toHaveCount(1);
+  await page.clock.runFor(9000);
+  await expect(messages.all).toHaveCount(0);
+  expect(await page.evaluate(() => scrollY)).toBe(600);
+});
+
+test("a screen reader knows the live regions before the first message arrives", async ({ page, messages, javaScriptEnabled }) => {
+  test.skip(!javaScriptEnabled, "nothing arrives");
+  await page.goto("/messages");
+  await messages.hydrated();
+  // Only what is in the accessibility tree has a role.
+  for (const role of ["status", "alert"] as const) await expect(page.getByRole(role)).toHaveCount(1);
+  await expect(page.getByRole("region", { name: "Messages" })).toBeHidden();
+});
+
 test("messages are usable above a modal dialog, and back in their place when it closes", async ({ page, messages, javaScriptEnabled }) => {
   test.skip(!javaScriptEnabled, "nothing arrives");
   await messages.push("Note", "from before");

@@ -63,7 +63,7 @@ async fn count(fails: bool) -> Result<(), ()> {
 
 #[server(name = LongWork, prefix = "/api", endpoint = "long_work")]
 pub async fn long_work(
-    /// Whether it fails, after its time.
+    /// The call fails after its time if this is true.
     fails: bool,
 ) -> Result<(), AppError> {
     tokio::time::sleep(std::time::Duration::from_secs(2)).await;

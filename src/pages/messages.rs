@@ -165,17 +165,17 @@ pub fn MessagesPage() -> impl IntoView {
                 "Hydrated code calls a server function; its answer brings the message, without another
                 request."
             </li>
-            <li>
+            <li class="scripted">
                 <ShowButton />
-                "The server knows nothing of it. Without JavaScript there is nothing to say."
+                "The server knows nothing of it."
             </li>
-            <li>
+            <li class="scripted">
                 <span class="buttons">
                     <WorkButtons />
                 </span>
                 "A message says that it is under way. What came of it takes its place."
             </li>
-            <li>
+            <li class="scripted">
                 <button
                     class="button button-quiet"
                     type="button"

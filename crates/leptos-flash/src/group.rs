@@ -72,8 +72,8 @@ pub fn FlashGroup(
     /// The words of the region. Default: English.
     #[prop(optional)]
     words: FlashWords,
-    /// The maximum number of messages on screen; the others wait, errors first. 0 means no maximum.
-    /// Default: 5.
+    /// The maximum number of messages on screen; the others wait, errors first, and a button shows them.
+    /// They end with the page, as those on screen do. 0 means no maximum. Default: 5.
     #[prop(default = 5)]
     limit: usize,
     /// Shows equal messages as one with a count. Default: false.

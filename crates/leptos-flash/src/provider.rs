@@ -99,8 +99,10 @@ pub async fn promise<T, E>(
     let level = LOADING.parse().unwrap_or(Level::Info);
     show(FlashMessage::new(level, loading).key(&key));
     let result = work.await;
-    // This message tells more.
-    platform::remove_failure();
+    if result.is_err() {
+        // This message tells more.
+        platform::remove_failure();
+    }
     show(message(&result).key(key));
     result
 }

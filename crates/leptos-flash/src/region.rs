@@ -24,7 +24,7 @@ use crate::{
 /// | `data-flash-slot="stays"` | nothing; the slot is removed unless the message is sticky |
 /// | `data-flash-slot="word"` | the word for the level |
 ///
-/// The browser also gives a slot the class `flash-<slot>`. A button that dismisses the message is
+/// The browser also gives the slots of its copies the class `flash-<slot>`. A button that dismisses the message is
 /// `<button name="dismiss" value=message.id data-flash-dismiss>`; it works without JavaScript, too.
 ///
 /// ```
@@ -52,8 +52,9 @@ pub fn FlashRegion<F, V>(
     /// The words of the region. Default: English.
     #[prop(optional)]
     words: FlashWords,
-    /// The maximum number of messages on screen; the others wait, errors first. 0 means no maximum.
-    /// Without JavaScript all are shown. Default: 5.
+    /// The maximum number of messages on screen; the others wait, errors first, and a button shows them.
+    /// They end with the page, as those on screen do. 0 means no maximum. Without JavaScript all are
+    /// shown. Default: 5.
     #[prop(default = 5)]
     limit: usize,
     /// Shows equal messages as one with a count. Default: false.
@@ -117,7 +118,8 @@ where
             <form method="post" action=DismissFlash::PATH>
                 // Without JavaScript the form brings them back: what is not dismissed stays.
                 <input type="hidden" name="shown" value=shown.join(",") />
-                <ul>{items}</ul>
+                // Safari needs the role: it takes a list without bullets for none.
+                <ul role="list">{items}</ul>
                 <div class="flash-buttons">
                     <button type="button" class="flash-more" data-flash-more-button hidden></button>
                     <button class="flash-dismiss-all" name="dismiss" value="all" data-flash-dismiss>
@@ -164,18 +166,19 @@ impl From<FlashMessage> for Group {
 
 impl Group {
     fn holds(&self, other: &FlashMessage) -> bool {
-        let FlashMessage {
-            level,
-            text,
-            title,
-            link,
-            sticky,
-            ..
-        } = other;
-        let own = &self.message;
-        (&own.level, &own.text, &own.title, &own.link) == (level, text, title, link)
-            && !own.sticky
-            && !sticky
+        let said = |message: &FlashMessage| {
+            let FlashMessage {
+                text, title, link, ..
+            } = message.clone();
+            (
+                message.level.clone(),
+                message.key.clone(),
+                text,
+                title,
+                link,
+            )
+        };
+        !self.message.sticky && !other.sticky && said(&self.message) == said(other)
     }
 
     /// Returns the ids, joined by `+`.
@@ -322,6 +325,14 @@ mod tests {
             counted.contains("data-flash-also=\"3\" data-flash-times=\"2\""),
             "{counted}"
         );
+        let links = [
+            message(5, "same").link("/a", "Open"),
+            message(6, "same").link("/b", "Open"),
+        ];
+        let keys = [message(7, "same").key("a"), message(8, "same").key("b")];
+        for different in [links, keys] {
+            assert_eq!(grouped(different.into(), true).len(), 2);
+        }
         let each = items(messages(), false);
         assert_eq!(each.matches("data-flash-id").count(), 4, "{each}");
         assert!(!each.contains("data-flash-times"), "{each}");

@@ -13,7 +13,7 @@ use crate::{
     steps::step,
 };
 
-/// What `serve` needs in the end. Without a database: DATABASE_URL may name one.
+/// What `serve` needs in the end. PostgreSQL is not among it, because DATABASE_URL may name a server.
 pub const NEEDS: [Need; 3] = [WASM_TARGET, WASM_BINDGEN, CARGO_LEPTOS];
 
 pub fn serve() -> Result<()> {

@@ -128,7 +128,7 @@ fn show(json: &str, with_redirect: bool) {
     if list::region().is_none() {
         return;
     }
-    let json = JSON::parse(json).unwrap_or_default();
+    let Ok(json) = JSON::parse(json) else { return };
     let messages: Vec<_> = (Array::from(&json).iter())
         .filter_map(|json| message_of(&json))
         .collect();
@@ -144,6 +144,7 @@ pub fn ask_for_the_rest() {
     async fn ask() -> Option<()> {
         let path = window().location().pathname().ok()?;
         let response = fetch(&path, &request(&[(CALL_HEADER, "take")])).await?;
+        let response = response.ok().then_some(response)?;
         let text = JsFuture::from(response.text().ok()?).await.ok()?;
         show(&text.as_string()?, false);
         Some(())
@@ -168,9 +169,5 @@ fn show_failure(words: &str) {
 
 /// Removes the message that a call failed.
 pub fn remove_failure() {
-    let is_it = |item: &web_sys::HtmlElement| {
-        item.get_attribute("data-flash-key").as_deref() == Some(FAILURE)
-    };
-    let failures = list::all(list::MESSAGES).into_iter().filter(is_it);
-    failures.for_each(|item| list::remove(&item));
+    list::remove_key(FAILURE);
 }

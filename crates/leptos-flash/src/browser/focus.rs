@@ -5,7 +5,7 @@ use std::cell::RefCell;
 
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
-use web_sys::{Element, FocusEvent, HtmlElement};
+use web_sys::{Element, FocusEvent, FocusOptions, HtmlElement};
 
 use super::{
     list::{MESSAGES, all, region},
@@ -23,11 +23,11 @@ pub fn came_from(event: &FocusEvent) {
         .related_target()
         .map(JsCast::unchecked_into::<HtmlElement>);
     let to = target(event);
-    if let (Some(from), Some(region)) = (from, region())
+    if let Some(region) = region()
         && region.contains(to.as_deref())
-        && !region.contains(Some(&from))
+        && !region.contains(from.as_deref().map(AsRef::as_ref))
     {
-        BEFORE.set(Some(from));
+        BEFORE.set(from);
     }
 }
 
@@ -76,16 +76,33 @@ pub fn enter(item: &Element) {
 /// Goes back to where the focus came from.
 pub fn leave() {
     let before = BEFORE.take().filter(|element| element.is_connected());
-    let heading = || Some(document().query_selector("h1").ok()??.unchecked_into());
     focus(before.or_else(heading));
 }
 
+/// Returns the first heading: of the page, or of the dialog that the messages are in.
+fn heading() -> Option<HtmlElement> {
+    let dialog = region()?.closest("dialog").ok()?;
+    let heading = match dialog {
+        Some(dialog) => dialog.query_selector("h1, h2, h3, h4"),
+        None => document().query_selector("h1"),
+    };
+    let heading: HtmlElement = heading.ok()??.unchecked_into();
+    if !heading.has_attribute("tabindex") {
+        heading.set_tab_index(-1);
+    }
+    Some(heading)
+}
+
+/// Moves the focus, and not the page: a person may have scrolled since.
 fn focus(element: Option<HtmlElement>) {
+    let options = FocusOptions::new();
+    options.set_prevent_scroll(true);
     if let Some(element) = element {
-        _ = element.focus();
+        _ = element.focus_with_options(&options);
     }
 }
 
-fn has_focus(element: &Element) -> bool {
+/// Returns whether the focus is in an element.
+pub fn has_focus(element: &Element) -> bool {
     element.contains(document().active_element().as_deref())
 }

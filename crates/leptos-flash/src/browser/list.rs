@@ -2,7 +2,7 @@
 
 use std::{cell::Cell, time::Duration};
 
-use flash_messages::{FlashMessage, Level};
+use flash_messages::{FlashMessage, Level, Scope};
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlElement, HtmlTemplateElement};
@@ -102,7 +102,7 @@ pub fn add(messages: Vec<FlashMessage>, with_redirect: bool) {
 }
 
 /// Returns the scope and the id of a message.
-pub fn identity(item: &Element) -> Option<(flash_messages::Scope, i64)> {
+pub fn identity(item: &Element) -> Option<(Scope, i64)> {
     let scope = item.get_attribute("data-flash-scope")?.parse().ok()?;
     Some((scope, item.get_attribute("data-flash-id")?.parse().ok()?))
 }
@@ -206,8 +206,9 @@ pub fn dismiss(id: i64) {
 
 /// Dismisses a message, here and, if it is sticky, on the server.
 pub fn dismiss_item(item: HtmlElement) {
-    if let (true, Some(id)) = (is_sticky(&item), item.get_attribute("data-flash-id")) {
-        post_dismissal(&id);
+    // The server doesn't know messages that were born here.
+    if let (true, Some((_, id @ 1..))) = (is_sticky(&item), identity(&item)) {
+        post_dismissal(&id.to_string());
     }
     focus::step_aside(&item);
     let identity = identity(&item);
@@ -239,18 +240,46 @@ fn leaving_time(item: &Element) -> f64 {
 
 /// Removes a message at once.
 pub fn remove(item: &Element) {
-    match (REACTIVE.get(), identity(item)) {
+    let identity = identity(item);
+    // The reactive list removes the element later.
+    _ = item.remove_attribute("data-flash-id");
+    match (REACTIVE.get(), identity) {
         (Some(list), Some(identity)) => list.remove(identity),
         _ => item.remove(),
     }
 }
 
+/// Removes the message with a key.
+pub fn remove_key(key: &str) {
+    if let Some(list) = REACTIVE.get() {
+        let messages = list.get_untracked();
+        let has_key = |message: &&FlashMessage| message.key.as_deref() == Some(key);
+        (messages.iter().filter(has_key)).for_each(|message| list.remove(message.identity()));
+    }
+    let has_key = |item: &HtmlElement| item.get_attribute("data-flash-key").as_deref() == Some(key);
+    let items = all(MESSAGES).into_iter().filter(has_key);
+    items.for_each(|item| remove(&item));
+}
+
+/// Returns the identities of a message that is not sticky, and of those that are equal to it. Messages
+/// that were born here have none.
+pub fn identities(item: &Element) -> Vec<(Scope, i64)> {
+    let Some((scope, id)) = identity(item).filter(|(_, id)| *id > 0 && !is_sticky(item)) else {
+        return Vec::new();
+    };
+    let also = item.get_attribute("data-flash-also").unwrap_or_default();
+    let also = also.split(',').filter_map(|id| id.parse().ok());
+    [id].into_iter().chain(also).map(|id| (scope, id)).collect()
+}
+
 /// Removes the messages that this tab has shown before, and remembers the others.
 pub fn drop_known() {
-    let (known, new): (Vec<_>, Vec<_>) = all(MESSAGES)
-        .into_iter()
-        .filter(|item| !is_sticky(item))
-        .partition(|item| identity(item).is_some_and(|identity| !notes::is_new(identity)));
-    known.iter().for_each(|item| remove(item));
-    notes::remember(new.iter().filter_map(|item| identity(item)));
+    for item in all(MESSAGES) {
+        let identities = identities(&item);
+        if !identities.is_empty() && identities.iter().all(|identity| !notes::is_new(*identity)) {
+            remove(&item);
+        } else {
+            notes::remember(identities.into_iter());
+        }
+    }
 }

@@ -9,7 +9,7 @@ use leptos::prelude::{document, window};
 use wasm_bindgen::JsCast;
 use web_sys::{HtmlDocument, Storage};
 
-use super::list::{MESSAGES, all, identity, is_sticky};
+use super::list::{MESSAGES, all, identities};
 
 /// Maximum number of messages in the cookie. Servers refuse requests with too large headers.
 const MAX_NOTED: usize = 40;
@@ -18,33 +18,23 @@ const MAX_NOTED: usize = 40;
 pub fn note_page() {
     // A person doesn't see a prerendered page yet. The server puts messages into it only if a proxy has
     // removed the header that says so.
-    let prerendering = Reflect::get(&document(), &"prerendering".into());
-    if !prerendering.is_ok_and(|is| is.is_truthy()) {
+    if !is_prerendering() {
         // The request of this page has sent the older notes, and the server has deleted their messages.
         let began = window()
             .performance()
             .map_or(0.0, |clock| clock.time_origin());
-        note(&noted_ids(), began.floor());
+        let shown: Vec<_> = all(MESSAGES)
+            .iter()
+            .flat_map(|item| identities(item))
+            .collect();
+        note(&shown, began.floor());
     }
 }
 
-/// Returns the identities of the messages on the page, with those that are equal to them.
-fn noted_ids() -> Vec<(Scope, i64)> {
-    let mut ids = Vec::new();
-    for item in all(MESSAGES) {
-        let Some((scope, id)) = identity(&item).filter(|_| !is_sticky(&item)) else {
-            continue;
-        };
-        ids.push((scope, id));
-        let also = item.get_attribute("data-flash-also").unwrap_or_default();
-        ids.extend(
-            also.split(',')
-                .filter_map(|id| Some((scope, id.parse().ok()?))),
-        );
-    }
-    // Those that were born here are unknown to the server.
-    ids.retain(|(_, id)| *id > 0);
-    ids
+/// Returns whether the browser loads the page before a person asks for it. web-sys has no binding yet.
+pub fn is_prerendering() -> bool {
+    let prerendering = Reflect::get(&document(), &"prerendering".into());
+    prerendering.is_ok_and(|is| is.is_truthy())
 }
 
 /// Notes the messages that came with a call.

@@ -28,35 +28,27 @@ pub fn note_shown_path() -> &'static str {
     ""
 }
 
-/// Brings the region to life, once. Hydration may run an island twice.
+/// Brings the region to life, soon. An app may render it again, and hydration may run an island twice.
 pub fn come_alive() {
-    thread_local! {
-        static CALLED: Cell<bool> = const { Cell::new(false) };
-    }
-    if CALLED.replace(true) {
-        return;
-    }
-    // Hydration must find what the server has rendered, so the page changes after it.
-    request_animation_frame(start);
+    // Hydration must find what the server has rendered, so the page changes after it. A page that is
+    // prerendered has no frames until a person sees it.
+    let prerendering = notes::is_prerendering();
+    request_animation_frame(move || {
+        start();
+        if prerendering && !notes::is_prerendering() {
+            calls::ask_for_the_rest();
+        }
+    });
 }
 
 fn start() {
     list::set_alive();
-    let Some(region) = list::region() else { return };
-    listen(
-        &document(),
-        &[
-            "click",
-            "keydown",
-            "focusin",
-            "pointerdown",
-            "pointermove",
-            "pointerup",
-            "pointercancel",
-            "prerenderingchange",
-        ],
-    );
-    listen(&window(), &["pageshow"]);
+    let Some(region) = list::region().filter(|region| !region.has_attribute(ALIVE)) else {
+        return;
+    };
+    // Tests wait for it, too.
+    _ = region.set_attribute(ALIVE, "");
+    listen_once();
     top_layer::watch(&region);
     notes::note_page();
     list::drop_known();
@@ -66,8 +58,30 @@ fn start() {
     }
     // A screen reader announces what changes in a live region, and those must be there for a while.
     request_animation_frame(|| request_animation_frame(settle));
-    // For tests.
-    _ = region.set_attribute("data-hydrated", "");
+}
+
+/// The attribute of a region that is alive.
+const ALIVE: &str = "data-hydrated";
+
+fn listen_once() {
+    thread_local! {
+        static LISTENS: Cell<bool> = const { Cell::new(false) };
+    }
+    if LISTENS.replace(true) {
+        return;
+    }
+    let names = [
+        "click",
+        "keydown",
+        "focusin",
+        "pointerdown",
+        "pointermove",
+        "pointerup",
+        "pointercancel",
+        "prerenderingchange",
+    ];
+    listen(&document(), &names);
+    listen(&window(), &["pageshow"]);
 }
 
 /// Does what is due when messages came or left.
@@ -85,14 +99,23 @@ fn arrange() {
     let limit = list::setting("data-flash-limit").and_then(|limit| limit.parse().ok());
     let limit = limit.filter(|limit| *limit > 0).unwrap_or(usize::MAX);
     let items = all(MESSAGES);
+    let mut waiting = items.len().saturating_sub(limit);
+    if let Some(region) = list::region().filter(|region| region.has_attribute(SHOWS_ALL)) {
+        if waiting == 0 {
+            // The limit holds for those that come next.
+            _ = region.remove_attribute(SHOWS_ALL);
+        }
+        waiting = 0;
+    }
+    let room = items.len() - waiting;
     let mut shown = 0;
     for errors in [true, false] {
         for item in items.iter().filter(|item| is_error(item) == errors) {
-            item.set_hidden(shown >= limit);
+            // The focus must not be on something that is hidden.
+            item.set_hidden(shown >= room && !focus::has_focus(item));
             shown += 1;
         }
     }
-    let waiting = items.len().saturating_sub(limit);
     for button in all("[data-flash-more-button]") {
         button.set_hidden(waiting == 0);
         if waiting > 0 {
@@ -102,6 +125,9 @@ fn arrange() {
         }
     }
 }
+
+/// The attribute of a region whose reader wants to see all messages.
+const SHOWS_ALL: &str = "data-flash-all";
 
 fn is_error(item: &Element) -> bool {
     item.get_attribute("data-flash-level").as_deref() == Some("error")
@@ -134,9 +160,15 @@ fn count_duplicates() {
     }
 }
 
-/// Returns what a message says: its level and its texts.
-fn said(item: &Element) -> (Option<String>, Option<String>) {
-    (item.get_attribute("data-flash-level"), item.text_content())
+/// Returns what a message says: its level, its key, its texts and where its link leads.
+fn said(item: &Element) -> [Option<String>; 4] {
+    let link = item.query_selector("[data-flash-slot=link]").ok().flatten();
+    [
+        item.get_attribute("data-flash-level"),
+        item.get_attribute("data-flash-key"),
+        item.text_content(),
+        link.and_then(|link| link.get_attribute("href")),
+    ]
 }
 
 fn click(event: &Event) {
@@ -149,7 +181,7 @@ fn click(event: &Event) {
         region.contains(Some(&found)).then_some(found)
     };
     if closest("[data-flash-more-button]").is_some() {
-        _ = region.remove_attribute("data-flash-limit");
+        _ = region.set_attribute(SHOWS_ALL, "");
         settle();
         // The button is gone.
         _ = region.focus();

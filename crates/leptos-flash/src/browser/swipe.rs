@@ -23,6 +23,9 @@ thread_local! {
 const ENOUGH: f64 = 0.35;
 
 pub fn react(event: &PointerEvent) {
+    if event.pointer_type() != "touch" || !event.is_primary() {
+        return;
+    }
     match &*event.type_() {
         "pointerdown" => begin(event),
         "pointermove" => with(event, |swipe, moved| {
@@ -57,7 +60,7 @@ pub fn react(event: &PointerEvent) {
 fn begin(event: &PointerEvent) {
     let item = region::target(event)
         .and_then(|target| target.closest("[data-flash-region] .flash").ok()?);
-    if let (Some(item), "touch") = (item, &*event.pointer_type()) {
+    if let Some(item) = item {
         SWIPE.set(Some(Swipe {
             item: item.unchecked_into(),
             pointer: event.pointer_id(),

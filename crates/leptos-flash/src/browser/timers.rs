@@ -49,7 +49,14 @@ fn tick() {
 /// Returns whether time stands still: the pointer or the focus is on the messages, the tab is hidden, or
 /// its window has not the focus.
 fn is_held() -> bool {
-    let held = |region: web_sys::HtmlElement| region.matches(":hover, :focus-within").ok();
+    // A touch screen has no pointer that could leave.
+    let hovers = window().match_media("(hover: hover)").ok().flatten();
+    let held = if hovers.is_none_or(|hovers| hovers.matches()) {
+        ":hover, :focus-visible, :has(:focus-visible)"
+    } else {
+        ":focus-visible, :has(:focus-visible)"
+    };
+    let held = |region: web_sys::HtmlElement| region.matches(held).ok();
     document().hidden()
         || !document().has_focus().unwrap_or(true)
         || region().and_then(held).unwrap_or_default()

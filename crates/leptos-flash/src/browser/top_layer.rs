@@ -34,28 +34,28 @@ pub fn watch(region: &HtmlElement) {
 
 fn place(region: &HtmlElement, home: &Node, changes: &Array) {
     let is_modal = |element: &Element| element.matches("dialog:modal").unwrap_or_default();
-    let changed = |change: JsValue| {
-        change
-            .unchecked_into::<MutationRecord>()
-            .target()?
-            .dyn_into()
-            .ok()
+    let opened = |change: JsValue| {
+        let change: MutationRecord = change.unchecked_into();
+        let dialog: Element = change.target()?.unchecked_into();
+        (change.type_() == "attributes" && is_modal(&dialog)).then_some(dialog)
     };
-    let opened = changes.iter().filter_map(changed).rfind(is_modal);
-    let around = || region.closest("dialog").ok().flatten().filter(is_modal);
+    let opened = changes.iter().filter_map(opened).next_back();
+    let around = region.closest("dialog").ok().flatten();
+    let around = around.filter(|dialog| region.is_connected() && is_modal(dialog));
     let other = || {
         let open = document().query_selector_all("dialog:modal").ok()?;
-        Some(
-            open.get(open.length().checked_sub(1)?)?
-                .unchecked_into::<Element>(),
-        )
+        let last = open.get(open.length().checked_sub(1)?)?;
+        Some(last.unchecked_into::<Element>())
     };
-    let around = around().filter(|_| region.is_connected());
     match opened.or(around).or_else(other) {
+        // The app may have taken the region off its page.
+        Some(_) if !region.is_connected() && !region.has_attribute(AWAY) => {}
         Some(dialog) if region.parent_element().as_ref() != Some(&dialog) => {
+            _ = region.set_attribute(AWAY, "");
             move_before(&dialog, region, dialog.first_child());
         }
-        None if region.previous_sibling().as_ref() != Some(home) => {
+        None if region.has_attribute(AWAY) => {
+            _ = region.remove_attribute(AWAY);
             if let Some(parent) = home.parent_node() {
                 move_before(&parent, region, home.next_sibling());
             }
@@ -63,6 +63,9 @@ fn place(region: &HtmlElement, home: &Node, changes: &Array) {
         _ => {}
     }
 }
+
+/// The attribute of a region that is in a dialog.
+const AWAY: &str = "data-flash-away";
 
 /// Moves an element, with its focus and transitions where the browser has `moveBefore`, which web-sys has
 /// no binding for yet.
