@@ -49,13 +49,8 @@ fn tick() {
 /// Returns whether time stands still: the pointer or the focus is on the messages, the tab is hidden, or
 /// its window has not the focus.
 fn is_held() -> bool {
-    // A touch screen has no pointer that could leave.
-    let hovers = window().match_media("(hover: hover)").ok().flatten();
-    let held = if hovers.is_none_or(|hovers| hovers.matches()) {
-        ":hover, :focus-visible, :has(:focus-visible)"
-    } else {
-        ":focus-visible, :has(:focus-visible)"
-    };
+    // Where a finger was last, `:hover` stays: it has no pointer that could leave.
+    let held = ":hover:not([data-flash-touched]), :focus-visible, :has(:focus-visible)";
     let held = |region: web_sys::HtmlElement| region.matches(held).ok();
     document().hidden()
         || !document().has_focus().unwrap_or(true)
