@@ -93,7 +93,7 @@ mod tests {
             counts: true,
         };
         assert_eq!(look("a=b; look=bottom-end+counts"), toast);
-        assert_eq!(look("look=banner").counts, false);
+        assert!(!look("look=banner").counts);
         for nonsense in ["look=", "look=<b>", "look=+counts+counts", "looks=top-end"] {
             assert_eq!(look(nonsense).position, FlashPosition::Banner, "{nonsense}");
         }
