@@ -155,7 +155,7 @@ pub fn cookie_of(response: &Response) -> Result<String> {
 
 /// Returns the texts of the messages in a page's HTML.
 pub fn texts(html: &str) -> Vec<String> {
-    (html.split("<p class=\"flash-text\"").skip(1))
+    (html.split("class=\"flash-text\"").skip(1))
         .filter_map(|text| Some(text.split_once('>')?.1.split_once("</p>")?.0.to_owned()))
         .collect()
 }
