@@ -1,4 +1,4 @@
-//! Messages that are born in the browser.
+//! Shows messages that are born in the browser.
 
 use leptos::{prelude::*, server_fn::ServerFn, task::spawn_local};
 use leptos_flash::{FlashMessage, promise, show};

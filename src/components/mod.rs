@@ -4,5 +4,5 @@
 mod browser_buttons;
 mod fetch_button;
 
-pub use browser_buttons::{LongWork, ShowButton, WorkButtons};
+pub use browser_buttons::{ShowButton, WorkButtons};
 pub use fetch_button::{FetchButton, PushByFetch};

@@ -10,12 +10,9 @@ use super::{
     race::{LeaveRace, PassCheckpoint, StartRace},
     session::{EndSession, RenewSession},
 };
-use crate::{
-    components::{LongWork, PushByFetch},
-    web::forms::FormTarget,
-};
+use crate::{components::PushByFetch, web::forms::FormTarget};
 
-const FORMS: [FormTarget; 15] = [
+const FORMS: [FormTarget; 14] = [
     FormTarget {
         action: PushMessage::PATH,
         page: "/messages",
@@ -34,7 +31,6 @@ const FORMS: [FormTarget; 15] = [
     FormTarget::buttons(PushOverRedirects::PATH, "/messages"),
     FormTarget::buttons(SetLook::PATH, "/messages"),
     FormTarget::buttons(SetReadingTime::PATH, "/messages"),
-    FormTarget::buttons(LongWork::PATH, "/messages"),
     FormTarget::buttons(PushAndFail::PATH, "/messages"),
     FormTarget::buttons(PushByFetch::PATH, "/messages"),
     FormTarget::buttons(PassCheckpoint::PATH, "/race"),

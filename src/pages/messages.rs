@@ -1,8 +1,8 @@
 use axum::{extract::Path, response::Redirect};
 use leptos::{prelude::*, server_fn::ServerFn};
 use leptos_flash::{
-    Flash, FlashError, FlashMessage, InvalidLevel, Level, SetReadingTime, flash, redirect,
-    redirect_with,
+    Flash, FlashError, FlashMessage, FlashPosition, InvalidLevel, Level, SetReadingTime, flash,
+    redirect, redirect_with,
 };
 use tower_sessions::Session;
 
@@ -12,7 +12,7 @@ use crate::{
     error::AppError,
     web::{
         forms::{FormState, length, with_line_feeds},
-        look::{self, Look, POSITIONS},
+        look::Look,
     },
 };
 
@@ -203,6 +203,15 @@ pub fn MessagesPage() -> impl IntoView {
 #[component]
 fn Settings() -> impl IntoView {
     let Look { position, counts } = Look::current();
+    let places = [
+        (FlashPosition::Banner, "In the page"),
+        (FlashPosition::TopStart, "Top, where lines begin"),
+        (FlashPosition::TopCenter, "Top, in the middle"),
+        (FlashPosition::TopEnd, "Top, where lines end"),
+        (FlashPosition::BottomStart, "Bottom, where lines begin"),
+        (FlashPosition::BottomCenter, "Bottom, in the middle"),
+        (FlashPosition::BottomEnd, "Bottom, where lines end"),
+    ];
     let times = [
         ("usual", "The usual time"),
         ("longer", "Three times as long"),
@@ -214,7 +223,7 @@ fn Settings() -> impl IntoView {
         <form class="form" method="post" action=SetLook::PATH>
             <label for="position">"Where messages are"</label>
             <select id="position" name="position">
-                {POSITIONS
+                {places
                     .map(|(other, words)| {
                         view! {
                             <option value=other.as_str() selected=other == position>
@@ -339,8 +348,8 @@ pub async fn push_same() -> Result<(), AppError> {
 /// Keeps where this visitor wants the messages.
 #[server(name = SetLook, prefix = "/api", endpoint = "set_look")]
 pub async fn set_look(position: String, #[server(default)] counts: bool) -> Result<(), AppError> {
-    let unknown = || AppError::Form("there is no such position".to_owned());
-    let position = look::position(&position).ok_or_else(unknown)?;
+    let unknown = |()| AppError::Form("there is no such position".to_owned());
+    let position = position.parse().map_err(unknown)?;
     Look { position, counts }.set();
     let message = FlashMessage::success("Messages are here now.").auto_dismiss();
     Ok(redirect_with("/messages", message).await?)

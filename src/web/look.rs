@@ -1,10 +1,9 @@
-//! Where a visitor wants the messages, and how: a cookie.
+//! Keeps in a cookie where a visitor wants the messages, and whether equal ones are counted.
 
-use axum::http::{HeaderMap, HeaderValue, header, request::Parts};
+use axum::http::{HeaderMap, request::Parts};
 use cookie::{Cookie, SameSite, time::Duration};
 use leptos::prelude::use_context;
-use leptos_axum::ResponseOptions;
-use leptos_flash::{FlashPosition, READING_TIME, cookies};
+use leptos_flash::{FlashPosition, READING_TIME, cookies, set_cookie};
 
 /// Where the messages are, and whether equal ones are counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -14,25 +13,6 @@ pub struct Look {
 }
 
 const COOKIE: &str = "look";
-
-/// All positions, with their words.
-pub const POSITIONS: [(FlashPosition, &str); 7] = [
-    (FlashPosition::Banner, "In the page"),
-    (FlashPosition::TopStart, "Top, where lines begin"),
-    (FlashPosition::TopCenter, "Top, in the middle"),
-    (FlashPosition::TopEnd, "Top, where lines end"),
-    (FlashPosition::BottomStart, "Bottom, where lines begin"),
-    (FlashPosition::BottomCenter, "Bottom, in the middle"),
-    (FlashPosition::BottomEnd, "Bottom, where lines end"),
-];
-
-/// Returns the position of this name.
-pub fn position(name: &str) -> Option<FlashPosition> {
-    let positions = POSITIONS.map(|(position, _)| position);
-    positions
-        .into_iter()
-        .find(|position| position.as_str() == name)
-}
 
 impl Look {
     /// Returns the look that this visitor has chosen, or the default.
@@ -48,7 +28,7 @@ impl Look {
             None => (value, false),
         };
         Self {
-            position: position(name).unwrap_or_default(),
+            position: name.parse().unwrap_or_default(),
             counts,
         }
     }
@@ -58,16 +38,8 @@ impl Look {
         let counts = if self.counts { "+counts" } else { "" };
         let value = format!("{}{counts}", self.position.as_str());
         let cookie = Cookie::build((COOKIE, value)).path("/").http_only(true);
-        let cookie = cookie
-            .same_site(SameSite::Lax)
-            .max_age(Duration::days(365))
-            .build();
-        if let (Some(response), Ok(cookie)) = (
-            use_context::<ResponseOptions>(),
-            HeaderValue::try_from(cookie.to_string()),
-        ) {
-            response.append_header(header::SET_COOKIE, cookie);
-        }
+        let cookie = cookie.same_site(SameSite::Lax);
+        set_cookie(&cookie.max_age(Duration::days(365)).build());
     }
 }
 
@@ -79,15 +51,11 @@ pub fn has_settings(headers: &HeaderMap) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::web::headers;
 
     #[test]
     fn a_look_is_read_as_it_was_set_and_anything_else_is_the_default() {
-        let look = |cookie: &'static str| {
-            Look::of(&HeaderMap::from_iter([(
-                header::COOKIE,
-                HeaderValue::from_static(cookie),
-            )]))
-        };
+        let look = |cookie| Look::of(&headers(&[("cookie", cookie)]));
         let toast = Look {
             position: FlashPosition::BottomEnd,
             counts: true,

@@ -116,15 +116,15 @@ async fn the_files_of_a_page_with_a_message_are_kept_for_ever() -> Result {
     let app = App::start().await?;
     app.push("Hello").await?;
     let html = app.page("/messages").await?;
-    for (before, kind, part) in [
-        ("src=\"/start.", "text/javascript", "leptos-island"),
-        ("src=\"/flash.", "text/javascript", "noteShown()"),
-        ("href=\"/flash.", "text/css", ".flash-text"),
+    for (attribute, name, kind, part) in [
+        ("src", "/start.", "text/javascript", "leptos-island"),
+        ("src", "/flash.", "text/javascript", "noteShown()"),
+        ("href", "/flash.", "text/css", ".flash-text"),
     ] {
-        let (attribute, _) = before.split_once('/').ok_or("a path")?;
-        let (_, rest) = html.split_once(before).ok_or(before)?;
-        let (rest, _) = rest.split_once('"').ok_or(before)?;
-        let path = format!("{}{rest}", &before[attribute.len()..]);
+        let before = format!("{attribute}=\"{name}");
+        let (_, rest) = html.split_once(&before).ok_or(before)?;
+        let (rest, _) = rest.split_once('"').ok_or("the end of a path")?;
+        let path = format!("{name}{rest}");
         let file = app.get(&path).await?;
         assert_eq!(file.status(), 200, "{path}");
         assert!(header(&file, "content-type").starts_with(kind), "{path}");

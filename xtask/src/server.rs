@@ -1,7 +1,8 @@
 //! A built server on a free port.
 
 use std::{
-    net::{TcpListener, TcpStream},
+    fmt::Display,
+    net::{TcpListener, TcpStream, ToSocketAddrs},
     process::Command,
     thread,
     time::Duration,
@@ -35,19 +36,32 @@ impl Server {
                 .env("RUST_LOG", "warn")
                 .env_remove("PORT"),
         )?;
-        for _ in 0..200 {
-            ensure!(
-                group.is_running()?,
-                "{program} has ended; its own words are above"
-            );
-            if TcpStream::connect(address).is_ok() {
-                return Ok(Self {
-                    url: format!("http://{address}"),
-                    _group: group,
-                });
-            }
-            thread::sleep(Duration::from_millis(100));
-        }
-        bail!("{program} does not listen on {address} after 20 seconds")
+        until_it_listens(&mut group, program, address)?;
+        Ok(Self {
+            url: format!("http://{address}"),
+            _group: group,
+        })
     }
+}
+
+/// Waits until a program listens on an address.
+///
+/// # Errors
+/// It has ended, or does not listen after 20 seconds.
+pub fn until_it_listens(
+    group: &mut Group,
+    program: &str,
+    address: impl ToSocketAddrs + Display,
+) -> Result<()> {
+    for _ in 0..200 {
+        ensure!(
+            group.is_running()?,
+            "{program} has ended; its own words are above"
+        );
+        if TcpStream::connect(&address).is_ok() {
+            return Ok(());
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    bail!("{program} does not listen on {address} after 20 seconds")
 }

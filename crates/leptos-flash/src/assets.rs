@@ -1,4 +1,4 @@
-//! The files of the region: its style sheet, and a script for pages whose WASM has not loaded yet.
+//! Serves the files of the region: its style sheet, and a script for pages whose WASM has not loaded yet.
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},

@@ -1,14 +1,14 @@
 //! The functions of `platform` in the browser.
 
-mod announcer;
-
-mod notes;
+mod region;
 
 mod list;
 
-mod timers;
+mod announcer;
 
 mod focus;
+
+mod timers;
 
 mod swipe;
 
@@ -18,7 +18,7 @@ mod calls;
 
 mod form;
 
-mod region;
+mod notes;
 
 pub use calls::{ask_for_messages, remove_failure, show_lost, show_messages};
 pub use form::send_form;

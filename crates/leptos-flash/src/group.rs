@@ -1,4 +1,6 @@
-//! A region with a look: banner or toasts.
+//! Gives a region a look: banner or toasts.
+
+use std::str::FromStr;
 
 use flash_messages::FlashMessage;
 use leptos::prelude::*;
@@ -30,6 +32,17 @@ pub enum FlashPosition {
 }
 
 impl FlashPosition {
+    /// All positions.
+    pub const ALL: [Self; 7] = [
+        Self::Banner,
+        Self::TopStart,
+        Self::TopCenter,
+        Self::TopEnd,
+        Self::BottomStart,
+        Self::BottomCenter,
+        Self::BottomEnd,
+    ];
+
     /// Returns the name, as in the attribute `data-flash-position`.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -41,6 +54,15 @@ impl FlashPosition {
             Self::BottomCenter => "bottom-center",
             Self::BottomEnd => "bottom-end",
         }
+    }
+}
+
+impl FromStr for FlashPosition {
+    type Err = ();
+
+    fn from_str(name: &str) -> Result<Self, ()> {
+        let is_it = |position: &Self| position.as_str() == name;
+        Self::ALL.into_iter().find(is_it).ok_or(())
     }
 }
 
@@ -72,14 +94,13 @@ pub fn FlashGroup(
     /// The words of the region. Default: English.
     #[prop(optional)]
     words: FlashWords,
-    /// The maximum number of messages on screen; the others wait, errors first, and a button shows them.
-    /// They end with the page, as those on screen do. 0 means no maximum. Default: 5.
+    /// The maximum number of messages on screen, as of [`FlashRegion`]. Default: 5.
     #[prop(default = 5)]
     limit: usize,
-    /// Shows equal messages as one with a count. Default: false.
+    /// The same as of [`FlashRegion`]. Default: false.
     #[prop(optional)]
     count_duplicates: bool,
-    /// Shows an error if a call fails and brings no message. Default: true.
+    /// The same as of [`FlashRegion`]. Default: true.
     #[prop(default = true)]
     show_failures: bool,
 ) -> impl IntoView {

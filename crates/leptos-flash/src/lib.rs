@@ -54,5 +54,5 @@ pub use {
         SessionKey, SessionLayer, SessionService, TunedTcpListener, Visit, WithConnection, cookie,
         cookies, is_page_load, lease, sqlx, store, testing, tower_sessions, with_connection,
     },
-    server::{flash, reading_time, redirect, redirect_with},
+    server::{flash, reading_time, redirect, redirect_with, set_cookie},
 };

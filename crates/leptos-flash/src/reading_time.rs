@@ -1,10 +1,10 @@
-//! The reader's own setting: how long messages stay that leave by themselves.
+//! Keeps a person's own setting: how long messages stay that leave by themselves.
 
 use std::{str::FromStr, time::Duration};
 
 use leptos::prelude::*;
 
-/// How long messages stay that leave by themselves. A person sets it with a form that posts to
+/// A person's choice how long messages stay that leave by themselves. A person sets it with a form that posts to
 /// [`set_reading_time`]; the cookie `flashtime` keeps it for a year (WCAG 2.2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

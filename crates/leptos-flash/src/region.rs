@@ -1,4 +1,4 @@
-//! The region of the messages on a page: its HTML, around a look that is the app's.
+//! Renders the region of the messages on a page, around a look that is the app's.
 
 use flash_messages::{FlashMessage, Level};
 use leptos::{prelude::*, server_fn::ServerFn};
@@ -24,8 +24,10 @@ use crate::{
 /// | `data-flash-slot="stays"` | nothing; the slot is removed unless the message is sticky |
 /// | `data-flash-slot="word"` | the word for the level |
 ///
-/// The browser also gives the slots of its copies the class `flash-<slot>`. A button that dismisses the message is
-/// `<button name="dismiss" value=message.id data-flash-dismiss>`; it works without JavaScript, too.
+/// The browser also gives the slots of its copies the class `flash-<slot>`.
+///
+/// A button that dismisses the message is `<button name="dismiss" value=message.id data-flash-dismiss>`. It
+/// works without JavaScript, too.
 ///
 /// ```
 /// use leptos::prelude::*;
@@ -72,31 +74,27 @@ where
     V: IntoView + 'static,
 {
     let list = use_context::<FlashMessages>();
-    let messages = match list {
-        Some(_) => Vec::new(),
+    let groups = match list {
+        Some(list) => grouped(list.get_untracked(), false),
         None => grouped(platform::page_messages(), count_duplicates),
     };
-    let shown = match list {
-        Some(list) => grouped(list.get_untracked(), false),
-        None => messages.clone(),
-    };
-    let any = !shown.is_empty();
-    let shown: Vec<String> = shown.iter().map(Group::ids).collect();
-    // The list of a fully hydrated app renders what arrives.
-    let templates = list.is_none().then(|| templates(&words, &children));
-    let items = match list {
+    let any = !groups.is_empty();
+    let shown: Vec<String> = groups.iter().map(Group::ids).collect();
+    let (items, templates) = match list {
         Some(list) => {
             let words = words.clone();
-            view! {
+            let items = view! {
                 <For each=move || list.get() key=FlashMessage::identity let:message>
                     {item(message.into(), &words, &children)}
                 </For>
-            }
-            .into_any()
+            };
+            // The list renders what arrives.
+            (items.into_any(), None)
         }
         None => {
             let item = |group| item(group, &words, &children);
-            messages.into_iter().map(item).collect_view().into_any()
+            let items = groups.into_iter().map(item).collect_view();
+            (items.into_any(), Some(templates(&words, &children)))
         }
     };
     let section = view! {
@@ -151,7 +149,6 @@ fn FlashIsland(children: Children) -> impl IntoView {
 }
 
 /// A message, and the ids of the messages that are equal to it.
-#[derive(Clone)]
 struct Group {
     message: FlashMessage,
     also: Vec<i64>,
@@ -165,20 +162,12 @@ impl From<FlashMessage> for Group {
 }
 
 impl Group {
+    /// Returns whether a message says the same. A sticky one stays by itself.
     fn holds(&self, other: &FlashMessage) -> bool {
-        let said = |message: &FlashMessage| {
-            let FlashMessage {
-                text, title, link, ..
-            } = message.clone();
-            (
-                message.level.clone(),
-                message.key.clone(),
-                text,
-                title,
-                link,
-            )
-        };
-        !self.message.sticky && !other.sticky && said(&self.message) == said(other)
+        let mut other = other.clone();
+        (other.id, other.scope) = (self.message.id, self.message.scope);
+        other.auto_dismiss = self.message.auto_dismiss;
+        !other.sticky && self.message == other
     }
 
     /// Returns the ids, joined by `+`.
@@ -310,13 +299,11 @@ mod tests {
     #[test]
     fn equal_messages_are_one_if_the_app_asks_and_sticky_ones_never() {
         let messages = || {
-            let mut sticky = message(4, "same").sticky();
-            sticky.id = 4;
             vec![
                 message(1, "same"),
                 message(2, "other"),
                 message(3, "same"),
-                sticky,
+                message(4, "same").sticky(),
             ]
         };
         let counted = items(messages(), true);

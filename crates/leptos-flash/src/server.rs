@@ -104,15 +104,17 @@ pub fn reading_time() -> Option<ReadingTime> {
     ours.value().parse().ok()
 }
 
-/// Sets the cookie of the reader's own setting, or removes it.
+/// Sets the cookie of a person's [`ReadingTime`], or removes it.
 pub(crate) fn set_reading_time(time: Option<ReadingTime>) {
     let cookie = Cookie::build((READING_TIME, time.map_or("", ReadingTime::as_str))).path("/");
     let age = time.map_or(Duration::ZERO, |_| Duration::days(365));
-    let cookie = cookie
-        .http_only(true)
-        .same_site(SameSite::Lax)
-        .max_age(age)
-        .build();
+    let cookie = cookie.http_only(true).same_site(SameSite::Lax);
+    set_cookie(&cookie.max_age(age).build());
+}
+
+/// Sets a cookie with the response, in a server function or while the server renders a component. The
+/// session's cookie is not set so: the layer does it.
+pub fn set_cookie(cookie: &Cookie<'_>) {
     if let (Some(response), Ok(cookie)) = (
         use_context::<ResponseOptions>(),
         HeaderValue::try_from(cookie.to_string()),

@@ -1,4 +1,4 @@
-//! The words that the region itself says, in the app's language.
+//! Holds the words that the region itself says, in the app's language.
 
 use std::borrow::Cow;
 

@@ -9,6 +9,7 @@ use super::build::bind;
 use crate::{
     command::{Group, command, root, run, shell, stopped},
     database,
+    server::until_it_listens,
     setup::{self, CARGO_LEPTOS, Need, POSTGRES, WASM_BINDGEN, WASM_TARGET, wasm_target::TARGET},
     steps::step,
 };
@@ -36,7 +37,7 @@ pub fn serve() -> Result<()> {
     sh.set_var("LEPTOS_SITE_ADDR", &address);
     if !CARGO_LEPTOS.is_there() {
         // It takes longer to compile than the app.
-        let _app = first_page(&sh)?;
+        let _app = first_page(&sh, &address)?;
         println!(
             "\n✓ race-bib on {site}. Meanwhile cargo-leptos is installed, which builds it again at each change"
         );
@@ -48,14 +49,16 @@ pub fn serve() -> Result<()> {
 }
 
 /// Builds the app as `cargo leptos watch` does, and starts it.
-fn first_page(sh: &Shell) -> Result<Group> {
+fn first_page(sh: &Shell, address: &str) -> Result<Group> {
     step("race-bib, usually 5 min the first time", || {
         compile()?;
         let wasm = format!("target/front/{TARGET}/debug/front.wasm");
         bind(sh, &wasm, "target/site/pkg", "race-bib")?;
         sh.copy_file("style/main.css", "target/site/pkg/race-bib.css")?;
         sh.copy_file("public/favicon.svg", "target/site")?;
-        Group::spawn(&mut command(cmd!(sh, "target/debug/race-bib")))
+        let mut app = Group::spawn(&mut command(cmd!(sh, "target/debug/race-bib")))?;
+        until_it_listens(&mut app, "race-bib", address)?;
+        Ok(app)
     })
 }
 

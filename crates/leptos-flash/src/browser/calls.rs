@@ -1,4 +1,4 @@
-//! Messages that come with the responses to calls, and what is said when a call fails.
+//! Shows the messages that come with responses, and says when a call failed.
 
 use std::{future::Future, pin::Pin};
 

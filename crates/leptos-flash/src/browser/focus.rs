@@ -1,5 +1,5 @@
-//! Where the focus goes when a message leaves: to the next message, the one before, back to where it came
-//! from, to the page's heading; never to nowhere. F6 goes to the messages and back.
+//! Moves the focus when a message leaves: to the next message, the one before, back to where it came from,
+//! or to the first heading. F6 goes to the messages and back.
 
 use std::cell::RefCell;
 

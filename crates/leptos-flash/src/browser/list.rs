@@ -1,8 +1,8 @@
-//! The messages on the page: their elements, which have all state in attributes.
+//! Adds, dismisses and removes the messages on the page. Their elements have all state in attributes.
 
 use std::{cell::Cell, time::Duration};
 
-use flash_messages::{FlashMessage, Level, Scope};
+use flash_messages::{FlashMessage, Scope};
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlElement, HtmlTemplateElement};
@@ -17,8 +17,6 @@ use crate::{
 thread_local! {
     /// The list of a fully hydrated app, which renders the messages.
     static REACTIVE: Cell<Option<FlashMessages>> = const { Cell::new(None) };
-    /// Whether the region is alive.
-    static ALIVE: Cell<bool> = const { Cell::new(false) };
     /// The id of the next message that is born here. It is negative, because those of the server are
     /// positive.
     static NEXT_ID: Cell<i64> = const { Cell::new(-1) };
@@ -33,23 +31,27 @@ pub fn navigates_in_place() -> bool {
     REACTIVE.get().is_some()
 }
 
-pub fn set_alive() {
-    ALIVE.set(true);
-}
+/// The attribute of a region that is alive.
+pub const ALIVE: &str = "data-hydrated";
 
 /// Returns the region, if it is alive.
 pub fn region() -> Option<HtmlElement> {
-    let region = document().query_selector("[data-flash-region]").ok()??;
-    ALIVE.get().then(|| region.unchecked_into())
+    let alive = ["[data-flash-region][", ALIVE, "]"].concat();
+    let region = document().query_selector(&alive).ok()??;
+    Some(region.unchecked_into())
 }
 
 /// Returns the elements that match a selector in the region, in their order.
 pub fn all(selector: &str) -> Vec<HtmlElement> {
-    let found = region().and_then(|region| region.query_selector_all(selector).ok());
-    let found = found
-        .into_iter()
-        .flat_map(|found| (0..found.length()).map(move |n| found.get(n)));
-    found.flatten().map(JsCast::unchecked_into).collect()
+    region().map_or_else(Vec::new, |region| select(&region, selector))
+}
+
+fn select(within: &Element, selector: &str) -> Vec<HtmlElement> {
+    let Ok(found) = within.query_selector_all(selector) else {
+        return Vec::new();
+    };
+    let found = (0..found.length()).filter_map(|number| found.get(number));
+    found.map(JsCast::unchecked_into).collect()
 }
 
 /// The messages. One that is leaving has no id any more.
@@ -90,7 +92,7 @@ pub fn add(messages: Vec<FlashMessage>, with_redirect: bool) {
             message.key.is_some() && old.get_attribute("data-flash-key") == message.key
         };
         if let Some(old) = here.iter().find(same_key) {
-            let has_focus = old.contains(document().active_element().as_deref());
+            let has_focus = focus::has_focus(old);
             _ = old.replace_with_with_node_1(&item);
             if has_focus {
                 focus::enter(&item);
@@ -139,48 +141,45 @@ fn element(message: &FlashMessage) -> Option<HtmlElement> {
     if let Some(after) = milliseconds(message) {
         set("data-flash-after", &after.to_string());
     }
-    if matches!(message.level, Level::Other(_))
-        && item.get_attribute("data-flash-word").as_deref() == Some(OTHER)
-    {
+    let mut word = item.get_attribute("data-flash-word").unwrap_or_default();
+    if word == OTHER {
+        word = level.to_owned();
         set("data-flash-word", level);
     }
-    let word = item.get_attribute("data-flash-word");
-    let slots = item.query_selector_all("[data-flash-slot]").ok()?;
-    for slot in (0..slots.length()).filter_map(|number| slots.get(number)) {
-        let slot: Element = slot.unchecked_into();
-        let name = slot.get_attribute("data-flash-slot").unwrap_or_default();
-        _ = slot.class_list().add_1(&("flash-".to_owned() + &name));
-        let link = message.link.as_ref();
-        let text = match &*name {
-            "text" => Some(message.text.as_str()),
-            "title" => message.title.as_deref(),
-            "word" => word.as_deref(),
-            "link" => link.map(|link| link.text.as_str()),
-            "stays" if message.sticky => continue,
-            _ => None,
-        };
-        match text {
-            Some(text) => slot.set_text_content(Some(text)),
-            None => slot.remove(),
-        }
-        if let (Some(link), "link") = (link, &*name) {
-            _ = slot.set_attribute("href", &link.href);
-        }
+    for slot in select(&item, "[data-flash-slot]") {
+        fill(&slot, message, &word);
     }
-    let buttons = item.query_selector_all("[data-flash-dismiss]").ok()?;
-    for button in (0..buttons.length()).filter_map(|number| buttons.get(number)) {
-        let button: Element = button.unchecked_into();
+    for button in select(&item, "[data-flash-dismiss]") {
         _ = button.set_attribute("value", &message.id.to_string());
         if let Some(label) = button.get_attribute("aria-label") {
-            let label = match &word {
-                Some(word) => label.replacen(OTHER, word, 1),
-                None => label,
-            };
             let text = message.title.as_ref().unwrap_or(&message.text);
-            _ = button.set_attribute("aria-label", &label.replacen(TEXT, text, 1));
+            let label = label.replacen(OTHER, &word, 1).replacen(TEXT, text, 1);
+            _ = button.set_attribute("aria-label", &label);
         }
     }
     Some(item)
+}
+
+/// Fills a slot, or removes it if the message has nothing for it.
+fn fill(slot: &Element, message: &FlashMessage, word: &str) {
+    let name = slot.get_attribute("data-flash-slot").unwrap_or_default();
+    _ = slot.class_list().add_1(&("flash-".to_owned() + &name));
+    let text = match (&*name, &message.link) {
+        ("text", _) => Some(&*message.text),
+        ("title", _) => message.title.as_deref(),
+        ("word", _) => Some(word),
+        ("link", Some(link)) => {
+            _ = slot.set_attribute("href", &link.href);
+            Some(&*link.text)
+        }
+        // It has its text.
+        ("stays", _) if message.sticky => return,
+        _ => None,
+    };
+    match text {
+        Some(text) => slot.set_text_content(Some(text)),
+        None => slot.remove(),
+    }
 }
 
 /// Dismisses the message of an id.
@@ -211,18 +210,23 @@ pub fn dismiss_item(item: HtmlElement) {
         post_dismissal(&id.to_string());
     }
     focus::step_aside(&item);
-    let identity = identity(&item);
-    _ = item.remove_attribute("data-flash-id");
+    let remove = retire(&item);
     _ = item.set_attribute("data-flash-leaving", "");
     let seconds = leaving_time(&item);
-    let remove = move || match (REACTIVE.get(), identity) {
-        (Some(list), Some(identity)) => list.remove(identity),
-        _ => item.remove(),
-    };
     if seconds == 0.0 {
         remove();
     } else {
         set_timeout(remove, Duration::from_millis((seconds * 1000.0) as u64));
+    }
+}
+
+/// Takes the id off a message, so that it does not count any more. Returns the function that removes it.
+fn retire(item: &Element) -> impl FnOnce() + 'static + use<> {
+    let (identity, item) = (identity(item), item.clone());
+    _ = item.remove_attribute("data-flash-id");
+    move || match (REACTIVE.get(), identity) {
+        (Some(list), Some(identity)) => list.remove(identity),
+        _ => item.remove(),
     }
 }
 
@@ -240,13 +244,7 @@ fn leaving_time(item: &Element) -> f64 {
 
 /// Removes a message at once.
 pub fn remove(item: &Element) {
-    let identity = identity(item);
-    // The reactive list removes the element later.
-    _ = item.remove_attribute("data-flash-id");
-    match (REACTIVE.get(), identity) {
-        (Some(list), Some(identity)) => list.remove(identity),
-        _ => item.remove(),
-    }
+    retire(item)();
 }
 
 /// Removes the message with a key.
@@ -255,6 +253,7 @@ pub fn remove_key(key: &str) {
         let messages = list.get_untracked();
         let has_key = |message: &&FlashMessage| message.key.as_deref() == Some(key);
         (messages.iter().filter(has_key)).for_each(|message| list.remove(message.identity()));
+        return;
     }
     let has_key = |item: &HtmlElement| item.get_attribute("data-flash-key").as_deref() == Some(key);
     let items = all(MESSAGES).into_iter().filter(has_key);

@@ -8,7 +8,7 @@ use leptos::prelude::*;
 use wasm_bindgen::{JsCast, closure::Closure};
 use web_sys::{
     Element, Event, EventTarget, HtmlElement, KeyboardEvent, MutationObserver,
-    MutationObserverInit, PageTransitionEvent,
+    MutationObserverInit, PageTransitionEvent, PointerEvent,
 };
 
 use super::{announcer, calls, focus, list, notes, swipe, timers, top_layer};
@@ -42,12 +42,11 @@ pub fn come_alive() {
 }
 
 fn start() {
-    list::set_alive();
-    let Some(region) = list::region().filter(|region| !region.has_attribute(ALIVE)) else {
+    let still = ["[data-flash-region]:not([", list::ALIVE, "])"].concat();
+    let Ok(Some(region)) = document().query_selector(&still) else {
         return;
     };
-    // Tests wait for it, too.
-    _ = region.set_attribute(ALIVE, "");
+    _ = region.set_attribute(list::ALIVE, "");
     listen_once();
     top_layer::watch(&region);
     notes::note_page();
@@ -59,9 +58,6 @@ fn start() {
     // A screen reader announces what changes in a live region, and those must be there for a while.
     request_animation_frame(|| request_animation_frame(settle));
 }
-
-/// The attribute of a region that is alive.
-const ALIVE: &str = "data-hydrated";
 
 fn listen_once() {
     thread_local! {
@@ -243,7 +239,14 @@ fn react(event: Event) {
             notes::note_page();
             calls::ask_for_the_rest();
         }
-        _ => swipe::react(event.unchecked_ref()),
+        _ => {
+            let event: &PointerEvent = event.unchecked_ref();
+            if let ("pointerdown", Some(region)) = (&*event.type_(), list::region()) {
+                let is_finger = event.pointer_type() == "touch";
+                _ = region.toggle_attribute_with_force("data-flash-touched", is_finger);
+            }
+            swipe::react(event);
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! A finger pushes a message aside.
+//! Lets a finger push a message aside.
 
 use std::cell::RefCell;
 
@@ -23,10 +23,6 @@ thread_local! {
 const ENOUGH: f64 = 0.35;
 
 pub fn react(event: &PointerEvent) {
-    if let ("pointerdown", Some(region)) = (&*event.type_(), list::region()) {
-        let is_finger = event.pointer_type() == "touch";
-        _ = region.toggle_attribute_with_force("data-flash-touched", is_finger);
-    }
     if event.pointer_type() != "touch" || !event.is_primary() {
         return;
     }

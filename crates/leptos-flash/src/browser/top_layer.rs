@@ -4,12 +4,10 @@
 use js_sys::{Array, Function, Reflect};
 use leptos::prelude::*;
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
-use web_sys::{
-    Comment, Element, HtmlElement, MutationObserver, MutationObserverInit, MutationRecord, Node,
-};
+use web_sys::{Comment, Element, MutationObserver, MutationObserverInit, MutationRecord, Node};
 
 /// Watches which modal dialogs are open.
-pub fn watch(region: &HtmlElement) {
+pub fn watch(region: &Element) {
     // It marks where the region belongs.
     let home: Node = match Comment::new() {
         Ok(comment) => comment.into(),
@@ -32,7 +30,7 @@ pub fn watch(region: &HtmlElement) {
     react.forget();
 }
 
-fn place(region: &HtmlElement, home: &Node, changes: &Array) {
+fn place(region: &Element, home: &Node, changes: &Array) {
     let is_modal = |element: &Element| element.matches("dialog:modal").unwrap_or_default();
     let opened = |change: JsValue| {
         let change: MutationRecord = change.unchecked_into();
