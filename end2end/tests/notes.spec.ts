@@ -53,6 +53,24 @@ test("a page that is prerendered notes its messages when it is seen", async ({ p
   expect(await noted(context)).toHaveLength(1);
 });
 
+test("messages are noted once, though the script for that comes after WASM", async ({ page, context, messages }) => {
+  await messages.post({ level: "info", text: "once" });
+  let arrive = () => {};
+  const arrived = new Promise<void>((resolve) => (arrive = resolve));
+  await page.route("**/flash.*.js", async (route) => {
+    await arrived;
+    await route.continue();
+  });
+  await page.goto("/race", { waitUntil: "commit" });
+  await messages.hydrated();
+  await expect.poll(() => noted(context)).toHaveLength(1);
+  const late = page.waitForResponse("**/flash.*.js");
+  arrive();
+  await (await late).finished();
+  await page.waitForLoadState();
+  expect(await noted(context)).toHaveLength(1);
+});
+
 test("45 messages are noted in one cookie of less than a kilobyte", async ({ page, context, messages }) => {
   for (let number = 1; number <= 45; number++) await messages.post({ level: "info", text: `Number ${number}` });
   await page.goto("/race");

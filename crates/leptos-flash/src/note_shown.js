@@ -12,7 +12,9 @@ const noteShown = () => {
   const now = Date.now().toString(36);
   const before = cookies.find(([name]) => name == own)?.[1].split('-') ?? [];
   const since = before.filter(entry => parseInt(entry.split('.')[1], 36) >= Math.floor(performance.timeOrigin));
-  const ids = shown.flatMap(({flashId, flashAlso}) => [flashId, ...flashAlso?.split(',') ?? []]);
-  write(own, [...since, ...ids.map(id => `${id}.${now}`)].slice(-40).join('-'));
+  const ids = shown.flatMap(({flashId, flashAlso}) => [flashId, ...flashAlso?.split(',') ?? []]).slice(-40);
+  // WASM may have noted them before this script ran.
+  const fresh = ids.filter(id => !since.some(entry => entry.startsWith(`${id}.`)));
+  write(own, [...since, ...fresh.map(id => `${id}.${now}`)].slice(-40).join('-'));
 };
 document.prerendering ? document.addEventListener('prerenderingchange', noteShown, {once: true}) : noteShown();
