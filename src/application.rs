@@ -30,7 +30,9 @@ impl Application {
 
     /// Builds the app with further routes, for tests.
     pub fn build_with(config: Config, pool: PgPool, more: Router<AppState>) -> Self {
-        let sessions = PostgresSessionStore::new(pool).with_idle_expiry(config.idle);
+        let sessions = PostgresSessionStore::new(pool)
+            .with_layout(config.layout)
+            .with_idle_expiry(config.idle);
         let messages = FlashStore::new(sessions.clone())
             .with_max_waiting(MAX_MESSAGES)
             .with_max_bytes(MAX_MESSAGE)

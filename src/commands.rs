@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use cookie::Key;
-use leptos_flash::{FlashStore, PostgresSessionStore};
+use leptos_flash::{FlashStore, InvalidLayout, Layout, PostgresSessionStore};
 use sqlx::{PgPool, postgres::PgConnectOptions};
 
 use crate::{config, server};
@@ -24,7 +24,10 @@ enum Command {
     /// Prints a fresh SESSION_SECRET
     Secret,
     /// Prints the SQL of the tables, for a database in which the program may not create them
-    Schema,
+    Schema {
+        /// The layout: plain, partitioned:16, citus:32. By default that of DATABASE_LAYOUT
+        layout: Option<Layout>,
+    },
 }
 
 /// Does what the arguments say.
@@ -38,7 +41,13 @@ pub async fn main() -> ExitCode {
             }
         },
         Some(Command::Secret) => println!("{}", secret()),
-        Some(Command::Schema) => print!("{}", schema()),
+        Some(Command::Schema { layout }) => match layout.map_or_else(layout_of_env, Ok) {
+            Ok(layout) => print!("{}", schema(layout)),
+            Err(error) => {
+                eprintln!("DATABASE_LAYOUT: {error}");
+                return ExitCode::FAILURE;
+            }
+        },
     }
     ExitCode::SUCCESS
 }
@@ -51,9 +60,17 @@ fn secret() -> String {
 
 /// The role of the program needs `usage` of both schemas, and `select`, `insert`, `update` and
 /// `delete` on both tables.
-fn schema() -> String {
-    let sessions = PostgresSessionStore::new(PgPool::connect_lazy_with(PgConnectOptions::new()));
-    FlashStore::new(sessions).schema()
+fn schema(layout: Layout) -> String {
+    let pool = PgPool::connect_lazy_with(PgConnectOptions::new());
+    FlashStore::new(PostgresSessionStore::new(pool).with_layout(layout)).schema()
+}
+
+fn layout_of_env() -> Result<Layout, InvalidLayout> {
+    _ = dotenvy::dotenv();
+    match std::env::var("DATABASE_LAYOUT") {
+        Ok(layout) if !layout.trim().is_empty() => layout.trim().parse(),
+        _ => Ok(Layout::default()),
+    }
 }
 
 fn settings() -> String {

@@ -9,6 +9,7 @@ use clap::{Arg, ArgAction, Command, CommandFactory, FromArgMatches, Parser, valu
 use cookie::Key;
 use ipnet::IpNet;
 use leptos::config::{Env, LeptosOptions};
+use leptos_flash::Layout;
 use sqlx::postgres::PgConnectOptions;
 
 pub use session_cookie::CookieConfig;
@@ -32,6 +33,11 @@ pub struct Config {
     #[arg(long = "DATABASE_CONNECTIONS", default_value = "16")]
     #[arg(value_parser = value_parser!(u32).range(1..))]
     pub connections: u32,
+
+    /// The tables are plain, partitioned:16 or citus:32: in that many parts, a power of two up to 256.
+    /// docs/scale.md says when, and how to change it.
+    #[arg(long = "DATABASE_LAYOUT", default_value = "plain")]
+    pub layout: Layout,
 
     /// It signs the session cookie, with 64 bytes at least. `race-bib secret` prints a fresh one. To
     /// rotate it, list several separated by commas: the first one signs, all are accepted.

@@ -4,7 +4,7 @@ use std::{convert::Infallible, future::IntoFuture, time::Duration};
 
 use anyhow::{Context, Result};
 use axum::Router;
-use leptos_flash::{FlashListener, with_connection};
+use leptos_flash::{FlashListener, LAST_REQUESTS, with_connection};
 use sqlx::{PgPool, postgres::PgPoolOptions};
 use tokio::{
     net::TcpListener,
@@ -22,6 +22,9 @@ use crate::{
 /// How long requests that are under way have when the server stops. Orchestrators kill after 10
 /// seconds or more.
 const GRACE: Duration = Duration::from_secs(8);
+
+/// The first requests wait at most this long for the tables.
+const START: Duration = Duration::from_secs(1);
 
 /// Runs until SIGTERM or Ctrl-C.
 ///
@@ -49,8 +52,13 @@ pub async fn run() -> Result<()> {
         serve_metrics(address, pool.clone()).await?;
     }
     let app = Application::build(config.clone(), pool);
+    let mut preparing = std::pin::pin!(prepare(&config, &app));
+    // While instances of the release before still run, columns that this one needs may be missing.
+    let is_prepared = tokio::time::timeout(START, &mut preparing).await.is_ok();
     let prepare = async {
-        prepare(&config, &app).await;
+        if !is_prepared {
+            preparing.await;
+        }
         std::future::pending().await
     };
     tracing::info!("listening on http://{}", listener.local_addr()?);
@@ -101,10 +109,14 @@ async fn forget_quiet_clients(limit: &PostLimit) -> Infallible {
 /// Serves until a signal, then lets the requests under way finish, for a while.
 async fn serve(listener: TcpListener, app: Router) -> Result<()> {
     let (stop, stopping) = watch::channel(false);
-    let mut stopped = stopping.clone();
-    let server = axum::serve(FlashListener::new(listener), with_connection(app))
+    let stopped = async |mut stopping: watch::Receiver<bool>| {
+        _ = stopping.wait_for(|stop| *stop).await;
+    };
+    let listener = FlashListener::new(listener).until(stopped(stopping.clone()));
+    let server = axum::serve(listener, with_connection(app))
         .with_graceful_shutdown(async move {
-            _ = stopped.wait_for(|stop| *stop).await;
+            stopped(stopping).await;
+            tokio::time::sleep(LAST_REQUESTS).await;
         })
         .into_future();
     tokio::pin!(server);

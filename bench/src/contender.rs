@@ -84,8 +84,14 @@ impl Contender {
     }
 
     pub async fn race_bib(server: &str, database: &str) -> Result<Self> {
+        Self::race_bib_in(server, database, "plain").await
+    }
+
+    /// The same with tables of this layout.
+    pub async fn race_bib_in(server: &str, database: &str, layout: &str) -> Result<Self> {
         let mut program = release("race-bib");
         program
+            .env("DATABASE_LAYOUT", layout)
             .env("LEPTOS_ENV", "PROD")
             // As the peers: a line for what went wrong, none for each request.
             .env("RUST_LOG", "warn")

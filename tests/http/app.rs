@@ -29,6 +29,10 @@ impl App {
             ("DATABASE_URL", "postgres://only/the-pool-counts".to_owned()),
             ("SESSION_SECRET", "only-for-tests-".repeat(5)),
             ("LEPTOS_HASH_FILES", "false".to_owned()),
+            (
+                "DATABASE_LAYOUT",
+                std::env::var("DATABASE_LAYOUT").unwrap_or_default(),
+            ),
         ];
         let variables: Vec<_> = more.chain(usual).collect();
         let variable = |name: &str| Some(variables.iter().find(|(key, _)| *key == name)?.1.clone());

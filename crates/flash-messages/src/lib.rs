@@ -67,13 +67,13 @@ pub use {
     flash::Flash,
     layer::{FlashLayer, FlashService},
     listener::{
-        FlashIo, FlashListener, MakeWithConnection, TunedTcpListener, WithConnection,
-        with_connection,
+        FlashIo, FlashListener, LAST_REQUESTS, MakeWithConnection, TunedTcpListener,
+        WithConnection, with_connection,
     },
     memory::MemoryStore,
     pg_sessions::{
-        MemorySessions, PostgresSessionStore, SessionInfo, SessionKey, SessionLayer,
-        SessionService, Visit, cookies, is_page_load,
+        InvalidLayout, Layout, MemorySessions, PostgresSessionStore, SessionInfo, SessionKey,
+        SessionLayer, SessionService, Visit, cookies, is_page_load,
     },
     postgres::FlashStore,
     sqlx,

@@ -1,22 +1,26 @@
 //! The listener whose connections report when a page was written to the network.
 
 use std::{
+    collections::VecDeque,
     convert::Infallible,
-    future::{Ready, ready},
+    fmt,
+    future::{Future, Ready, pending, ready},
     io,
+    net::SocketAddr,
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::{Context, Poll, ready as ready_or_pending},
+    time::Duration,
 };
 
 use axum::{
     Router,
     body::Body,
     extract::ConnectInfo,
-    serve::{IncomingStream, Listener, ListenerExt, TapIo},
+    serve::{IncomingStream, Listener},
 };
 use http::Request;
 use tokio::{
@@ -45,30 +49,34 @@ use crate::deletion::PageDelivery;
 #[derive(Debug)]
 pub struct FlashListener<L>(L);
 
-/// A TCP listener whose connections have the options of [`FlashListener::new`].
-pub type TunedTcpListener = TapIo<TcpListener, fn(&mut TcpStream)>;
-
 impl FlashListener<TunedTcpListener> {
     /// Wraps a TCP listener. It sets `TCP_NODELAY` on its connections, and on Linux `TCP_NOTSENT_LOWAT`
     /// to 16 KiB. Otherwise the kernel accepts some megabytes even if the client doesn't read them.
     pub fn new(listener: TcpListener) -> Self {
-        Self(listener.tap_io(set_options as fn(&mut TcpStream)))
+        Self(TunedTcpListener {
+            listener: Some(listener),
+            waiting: VecDeque::new(),
+            stop: Box::pin(pending()),
+        })
+    }
+
+    /// Closes the port when `stop` completes. Clients that have connected by then are served.
+    ///
+    /// Give `with_graceful_shutdown` a future that completes [`LAST_REQUESTS`] later: axum closes the
+    /// connections then from which no request has come yet.
+    pub fn until(mut self, stop: impl Future<Output = ()> + Send + 'static) -> Self {
+        self.0.stop = Box::pin(stop);
+        self
     }
 }
+
+/// A client that has connected sends its request within this time.
+pub const LAST_REQUESTS: Duration = Duration::from_millis(250);
 
 impl<L> FlashListener<L> {
     /// Wraps any other listener, such as one with TLS. Its connections keep their options.
     pub fn wrap(listener: L) -> Self {
         Self(listener)
-    }
-}
-
-fn set_options(stream: &mut TcpStream) {
-    // Errors are ignored: without the options, pages are slower, or count too early as written.
-    _ = stream.set_nodelay(true);
-    #[cfg(target_os = "linux")]
-    {
-        _ = socket2::SockRef::from(&*stream).set_tcp_notsent_lowat(16 * 1024);
     }
 }
 
@@ -84,6 +92,78 @@ impl<L: Listener> Listener for FlashListener<L> {
 
     fn local_addr(&self) -> io::Result<Self::Addr> {
         self.0.local_addr()
+    }
+}
+
+/// A TCP listener whose connections have the options of [`FlashListener::new`].
+pub struct TunedTcpListener {
+    /// It is `None` when the port is closed.
+    listener: Option<TcpListener>,
+    /// The clients that had connected when the port was closed.
+    waiting: VecDeque<(TcpStream, SocketAddr)>,
+    stop: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl Listener for TunedTcpListener {
+    type Io = TcpStream;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (TcpStream, SocketAddr) {
+        if let Some(listener) = &mut self.listener {
+            tokio::select! {
+                biased;
+                () = &mut self.stop => {}
+                (stream, address) = Listener::accept(listener) => {
+                    set_options(&stream);
+                    return (stream, address);
+                }
+            }
+        }
+        if let Some(listener) = self.listener.take() {
+            self.waiting = close(listener);
+        }
+        match self.waiting.pop_front() {
+            Some(client) => client,
+            None => pending().await,
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        let closed = || io::Error::from(io::ErrorKind::NotConnected);
+        self.listener.as_ref().ok_or_else(closed)?.local_addr()
+    }
+}
+
+/// Closes the port. Returns the clients that have connected: the kernel resets those that nobody accepts.
+fn close(listener: TcpListener) -> VecDeque<(TcpStream, SocketAddr)> {
+    let mut waiting = VecDeque::new();
+    // The runtime may not know of the last ones yet.
+    if let Ok(listener) = listener.into_std() {
+        while let Ok((stream, address)) = listener.accept() {
+            let stream = (stream.set_nonblocking(true)).and_then(|()| TcpStream::from_std(stream));
+            if let Ok(stream) = stream {
+                set_options(&stream);
+                waiting.push_back((stream, address));
+            }
+        }
+    }
+    waiting
+}
+
+fn set_options(stream: &TcpStream) {
+    // Errors are ignored: without the options, pages are slower, or count too early as written.
+    _ = stream.set_nodelay(true);
+    #[cfg(target_os = "linux")]
+    {
+        _ = socket2::SockRef::from(stream).set_tcp_notsent_lowat(16 * 1024);
+    }
+}
+
+impl fmt::Debug for TunedTcpListener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TunedTcpListener")
+            .field(&self.listener)
+            .finish()
     }
 }
 

@@ -14,7 +14,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use pg_sessions::{
-    PostgresSessionStore, SessionKey, Sessions, purge::delete_in_batches, schema::Table,
+    Layout, PostgresSessionStore, SessionKey, Sessions, purge::delete_in_batches, schema::Table,
 };
 use tower_sessions::{ExpiredDeletion, session::Id};
 use uuid::Uuid;
@@ -62,6 +62,12 @@ struct Shared {
     takes: Batcher<TakeQuery>,
 }
 
+impl Shared {
+    fn layout(&self) -> Layout {
+        self.rows.layout
+    }
+}
+
 impl FlashStore {
     /// Creates a store in the database of these sessions. It shares their connections. Defaults:
     ///
@@ -80,7 +86,8 @@ impl FlashStore {
                 database: sessions.database().clone(),
                 idle_seconds: sessions.idle_seconds(),
                 limits: Limits::default(),
-                sql: Arc::new(Sql::new(&table, sessions.table())),
+                sql: Arc::new(Sql::new(&table, sessions.table(), sessions.layout())),
+                layout: sessions.layout(),
             }),
             table,
             sessions,
@@ -94,7 +101,7 @@ impl FlashStore {
     pub fn with_table(mut self, schema: &str, table: &str) -> Self {
         let shared = Arc::make_mut(&mut self.0);
         shared.table = Table::new(schema, table);
-        let sql = Sql::new(&shared.table, shared.sessions.table());
+        let sql = Sql::new(&shared.table, shared.sessions.table(), shared.layout());
         Arc::make_mut(&mut shared.rows).sql = Arc::new(sql);
         self
     }
@@ -141,7 +148,7 @@ impl FlashStore {
     /// Returns the SQL that creates the tables of sessions and messages. Run it as a role that may
     /// create tables if the app's role may not. It can run again.
     pub fn schema(&self) -> String {
-        self.0.sessions.schema() + &sql::schema(&self.0.table).sql()
+        self.0.sessions.schema() + &sql::schema(&self.0.table, self.0.layout()).sql()
     }
 
     /// Creates the tables of sessions and messages if they are missing. Many instances may call it at
@@ -151,9 +158,10 @@ impl FlashStore {
     /// - The database can't be reached.
     /// - A table stays locked for 2 seconds.
     /// - The database user may not create what is missing, see [`schema`](Self::schema).
+    /// - The tables have another layout.
     pub async fn migrate(&self) -> Result<(), FlashError> {
         self.0.sessions.migrate().await?;
-        let schema = sql::schema(&self.0.table);
+        let schema = sql::schema(&self.0.table, self.0.layout());
         Ok(schema.migrate(&self.0.rows.database).await?)
     }
 
@@ -244,8 +252,13 @@ impl MessageStore for FlashStore {
 
     /// Deletes up to 1,000 rows in a statement. Returns 0 if another instance deletes.
     async fn delete_expired(&self) -> Result<u64, FlashError> {
-        let Rows { database, sql, .. } = &*self.0.rows;
-        let messages = delete_in_batches(database, &sql.delete_expired).await?;
+        let Rows {
+            database,
+            layout,
+            sql,
+            ..
+        } = &*self.0.rows;
+        let messages = delete_in_batches(database, *layout, &sql.delete_expired).await?;
         let sessions = ExpiredDeletion::delete_expired(&self.0.sessions).await;
         sessions.map_err(tower_sessions::session::Error::from)?;
         Ok(messages)

@@ -6,16 +6,18 @@ use std::{
 };
 
 use axum::Router;
+use futures::FutureExt;
 use tokio::net::TcpListener;
 
 use crate::{
     layer::{FlashLayer, Shared},
-    listener::{FlashListener, with_connection},
+    listener::{FlashListener, LAST_REQUESTS, with_connection},
     purge::purge_every,
 };
 
 impl FlashLayer {
-    /// Serves `app` until `stop` completes and all open requests have finished. Meanwhile it deletes
+    /// Serves `app` until `stop` completes and all open requests have finished: those of all clients that
+    /// have connected by then. Meanwhile it deletes
     /// expired messages and sessions. At the end it deletes the messages that were shown last.
     ///
     /// Its connections report when a page was written to the network, see [`FlashListener`].
@@ -28,9 +30,14 @@ impl FlashLayer {
         app: Router,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
-        let server = axum::serve(FlashListener::new(listener), with_connection(app));
-        self.run(server.with_graceful_shutdown(stop).into_future())
-            .await
+        let stop = stop.shared();
+        let listener = FlashListener::new(listener).until(stop.clone());
+        let server = axum::serve(listener, with_connection(app));
+        let server = server.with_graceful_shutdown(async {
+            stop.await;
+            tokio::time::sleep(LAST_REQUESTS).await;
+        });
+        self.run(server.into_future()).await
     }
 
     /// Runs your own server, and returns its output. Meanwhile it deletes expired messages and

@@ -50,9 +50,10 @@ pub use {
     assets::assets,
     flash_messages::{
         Flash, FlashError, FlashIo, FlashLayer, FlashListener, FlashService, FlashStore,
-        MakeWithConnection, MemorySessions, MemoryStore, PostgresSessionStore, SessionInfo,
-        SessionKey, SessionLayer, SessionService, TunedTcpListener, Visit, WithConnection, cookie,
-        cookies, is_page_load, lease, sqlx, store, testing, tower_sessions, with_connection,
+        InvalidLayout, LAST_REQUESTS, Layout, MakeWithConnection, MemorySessions, MemoryStore,
+        PostgresSessionStore, SessionInfo, SessionKey, SessionLayer, SessionService,
+        TunedTcpListener, Visit, WithConnection, cookie, cookies, is_page_load, lease, sqlx, store,
+        testing, tower_sessions, with_connection,
     },
     server::{flash, reading_time, redirect, redirect_with, set_cookie},
 };

@@ -9,11 +9,13 @@ use std::{
 
 use futures::TryStreamExt;
 use sqlx::{
-    Connection as _, Either, Executor, PgConnection, PgPool, Postgres,
+    Connection as _, Either, Executor, PgConnection, PgPool, Postgres, Row,
     pool::{PoolConnection, PoolConnectionMetadata},
     postgres::{PgArguments, PgConnectOptions, PgRow},
     query::Query,
 };
+
+use crate::layout::{Layout, OtherLayout};
 
 /// PostgreSQL cancels a statement after this time. A cancelled statement has changed nothing.
 const STATEMENT_TIMEOUT: &str = "3s";
@@ -21,6 +23,16 @@ const STATEMENT_TIMEOUT: &str = "3s";
 /// This process stops waiting for a statement after this time, if the server hangs or its network is
 /// gone. It is longer than [`STATEMENT_TIMEOUT`]: PostgreSQL cancels a slow statement first.
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// What a page needs waits at most this long for a server that can answer.
+pub const READ_PATIENCE: Duration = Duration::from_secs(2);
+
+/// What somebody has sent waits at most this long for a server that can store it: longer than a standby
+/// takes to become the primary.
+pub const WRITE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// The pause between two attempts.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// A connection must answer a ping within this time.
 const PING_TIMEOUT: Duration = Duration::from_millis(500);
@@ -41,7 +53,7 @@ pub type PgQuery<'q> = Query<'q, Postgres, PgArguments>;
 ///
 /// # async fn example(pool: sqlx::PgPool) -> sqlx::Result<()> {
 /// let database = Database::new(pool);
-/// let answer = database.run(|| sqlx::query("select text from note where id = $1").bind(7)).await?;
+/// let answer = database.read(|| sqlx::query("select text from note where id = $1").bind(7)).await?;
 /// assert_eq!(answer.rows.len(), 1);
 /// # Ok(())
 /// # }
@@ -51,6 +63,7 @@ pub struct Database(Arc<Shared>);
 
 struct Shared {
     app_pool: PgPool,
+    layout: Layout,
     own_pool: OnceLock<PgPool>,
     /// The options of `app_pool` that `own_pool` has.
     options: Mutex<Option<Arc<PgConnectOptions>>>,
@@ -69,8 +82,14 @@ struct Failures {
 impl Database {
     /// Describes the database of this pool. It opens no connection yet.
     pub fn new(app_pool: PgPool) -> Self {
+        Self::for_layout(app_pool, Layout::default())
+    }
+
+    /// The same, for tables with this layout.
+    pub fn for_layout(app_pool: PgPool, layout: Layout) -> Self {
         Self(Arc::new(Shared {
             app_pool,
+            layout,
             own_pool: OnceLock::new(),
             options: Mutex::default(),
             failures: Arc::default(),
@@ -83,33 +102,86 @@ impl Database {
     }
 
     /// Returns a connection for one or more statements. Pass each of their results to
-    /// [`check`](Connection::check).
+    /// [`check`](Connection::check). It tries again while the database can't be reached: a standby may be
+    /// about to become the primary.
     ///
     /// # Errors
-    /// The database can't be reached, or no connection becomes free within the pool's acquire timeout.
-    pub async fn connection(&self) -> sqlx::Result<Connection> {
-        Ok(Connection {
-            pooled: Some(self.own_pool().acquire().await?),
-            failures: self.0.failures.clone(),
-        })
+    /// The database can't be reached, or no connection becomes free, until the patience ends.
+    pub async fn connection(&self, patience: &mut Patience) -> sqlx::Result<Connection> {
+        loop {
+            let acquired = tokio::time::timeout_at(patience.ends, self.own_pool().acquire()).await;
+            match acquired.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
+                Ok(pooled) => {
+                    return Ok(Connection {
+                        pooled: Some(pooled),
+                        failures: self.0.failures.clone(),
+                    });
+                }
+                Err(error) if !may_pass(&error) || !patience.pause().await => return Err(error),
+                Err(_) => {}
+            }
+        }
     }
 
-    /// Runs a statement and returns its answer. If the connection turns out to be broken, it runs the
-    /// statement a second time, on another one: running twice must do no harm.
+    /// Runs a statement for a page and returns its answer. It waits for the database for up to 2 seconds.
+    /// If a connection turns out to be broken, it runs the statement again, on another one: running
+    /// twice must do no harm.
     ///
     /// # Errors
     /// The statement fails, or takes longer than 4 seconds.
-    pub async fn run<'q>(&self, query: impl Fn() -> PgQuery<'q>) -> sqlx::Result<Answer> {
-        let mut attempts = 2;
+    pub async fn read<'q>(&self, query: impl Fn() -> PgQuery<'q>) -> sqlx::Result<Answer> {
+        self.run(READ_PATIENCE, query).await
+    }
+
+    /// Runs a statement that stores something, like [`read`](Self::read). It waits for the database for
+    /// up to 5 seconds: a standby has become the primary by then.
+    ///
+    /// # Errors
+    /// The statement fails, or takes longer than 4 seconds.
+    pub async fn write<'q>(&self, query: impl Fn() -> PgQuery<'q>) -> sqlx::Result<Answer> {
+        self.run(WRITE_PATIENCE, query).await
+    }
+
+    async fn run<'q>(
+        &self,
+        patience: Duration,
+        query: impl Fn() -> PgQuery<'q>,
+    ) -> sqlx::Result<Answer> {
+        let mut patience = Patience::new(patience);
         loop {
-            attempts -= 1;
-            let mut connection = self.connection().await?;
+            let mut connection = self.connection(&mut patience).await?;
             let result = with_timeout(execute(&mut connection, query())).await;
             match connection.check(result) {
-                Err(error) if attempts > 0 && is_broken(&error) && !is_timeout(&error) => {}
+                Err(error) if may_run_again(&error) && patience.pause().await => {}
                 result => return result,
             }
         }
+    }
+
+    /// Logs a warning if our connections have not the settings that they should have: a pooler between
+    /// this program and PostgreSQL may drop them.
+    ///
+    /// # Errors
+    /// The database can't be reached.
+    pub async fn check_settings(&self) -> sqlx::Result<()> {
+        let mut lost = Vec::new();
+        for (name, value) in settings(self.0.layout) {
+            let setting = || sqlx::query("select current_setting($1) as value").bind(name);
+            let row = self.read(setting).await?.rows.into_iter().next();
+            let is_set =
+                row.is_some_and(|row| row.try_get("value").is_ok_and(|set: &str| set == *value));
+            if !is_set {
+                lost.push(format!("alter role current_user set {name} = '{value}';"));
+            }
+        }
+        if !lost.is_empty() {
+            tracing::warn!(
+                "a pooler drops the settings of connections, so statements may be slow or have no time \
+                 limit. Set them for the role, and let the pooler connect again: {}",
+                lost.join(" ")
+            );
+        }
+        Ok(())
     }
 
     /// Closes each connection that is open now, before its next use. Call it if the server can't be
@@ -121,7 +193,7 @@ impl Database {
     fn own_pool(&self) -> &PgPool {
         let shared = &*self.0;
         let own_pool = shared.own_pool.get_or_init(|| {
-            let own_pool = open_pool(&shared.app_pool, shared.failures.clone());
+            let own_pool = open_pool(shared);
             let (closed, closing) = (shared.app_pool.close_event(), own_pool.clone());
             tokio::spawn(async move {
                 closed.await;
@@ -136,10 +208,36 @@ impl Database {
             .as_ref()
             .is_some_and(|known| Arc::ptr_eq(known, &options));
         if !is_known {
-            own_pool.set_connect_options(with_settings(&options));
+            own_pool.set_connect_options(with_settings(&options, shared.layout));
             *known = Some(options);
         }
         own_pool
+    }
+}
+
+/// The time that a request waits for a server that can do its statement.
+#[derive(Debug)]
+pub struct Patience {
+    ends: tokio::time::Instant,
+    has_failed: bool,
+}
+
+impl Patience {
+    /// Begins now.
+    pub fn new(patience: Duration) -> Self {
+        Self {
+            ends: tokio::time::Instant::now() + patience,
+            has_failed: false,
+        }
+    }
+
+    /// Waits before another attempt, but for the second one: an idle connection has often been closed
+    /// meanwhile. Returns whether there is time for an attempt.
+    pub async fn pause(&mut self) -> bool {
+        if std::mem::replace(&mut self.has_failed, true) {
+            tokio::time::sleep(PAUSE).await;
+        }
+        tokio::time::Instant::now() < self.ends
     }
 }
 
@@ -170,7 +268,8 @@ impl fmt::Debug for Database {
     }
 }
 
-fn open_pool(app_pool: &PgPool, failures: Arc<Mutex<Failures>>) -> PgPool {
+fn open_pool(shared: &Shared) -> PgPool {
+    let (app_pool, failures) = (&shared.app_pool, shared.failures.clone());
     let options = app_pool.options().clone();
     let connections = options.get_max_connections().max(6);
     options
@@ -192,17 +291,26 @@ fn open_pool(app_pool: &PgPool, failures: Arc<Mutex<Failures>>) -> PgPool {
                 })
             })
         })
-        .connect_lazy_with(with_settings(&app_pool.connect_options()))
+        .connect_lazy_with(with_settings(&app_pool.connect_options(), shared.layout))
 }
 
-fn with_settings(options: &PgConnectOptions) -> PgConnectOptions {
-    options.clone().options([
-        ("plan_cache_mode", "force_generic_plan"),
-        ("enable_seqscan", "off"),
-        // A bitmap scan doesn't mark index entries of deleted rows as dead. A plain index scan does.
-        ("enable_bitmapscan", "off"),
-        ("statement_timeout", STATEMENT_TIMEOUT),
-    ])
+fn with_settings(options: &PgConnectOptions, layout: Layout) -> PgConnectOptions {
+    options.clone().options(settings(layout).iter().copied())
+}
+
+/// Returns the settings of our connections.
+fn settings(layout: Layout) -> &'static [(&'static str, &'static str)] {
+    match layout {
+        Layout::Plain | Layout::Partitioned { .. } => &[
+            ("statement_timeout", STATEMENT_TIMEOUT),
+            ("plan_cache_mode", "force_generic_plan"),
+            ("enable_seqscan", "off"),
+            // A bitmap scan doesn't mark index entries of deleted rows as dead. A plain index scan does.
+            ("enable_bitmapscan", "off"),
+        ],
+        // With a generic plan Citus can't tell which server has the shard.
+        Layout::Citus { .. } => &[("statement_timeout", STATEMENT_TIMEOUT)],
+    }
 }
 
 /// The check of an idle connection before its next use.
@@ -327,6 +435,17 @@ pub fn is_broken(error: &sqlx::Error) -> bool {
     }
 }
 
+/// Returns whether a statement may run again on another connection. Not after a timeout: the first one
+/// may still run, and the patience is over.
+pub fn may_run_again(error: &sqlx::Error) -> bool {
+    is_broken(error) && !is_timeout(error)
+}
+
+/// Returns whether the database may be reached in a moment.
+fn may_pass(error: &sqlx::Error) -> bool {
+    is_broken(error) || matches!(error, sqlx::Error::PoolTimedOut)
+}
+
 /// Returns whether the error may come from one of the rows that the statement writes. PostgreSQL refused
 /// the statement, but not because of a timeout (57014) or a lock (55P03).
 pub fn may_be_row_error(error: &sqlx::Error) -> bool {
@@ -358,7 +477,10 @@ pub fn describe(error: &sqlx::Error) -> String {
         sqlx::Error::PoolTimedOut => "no connection was to be had in time".to_owned(),
         sqlx::Error::PoolClosed => "the pool is closed".to_owned(),
         sqlx::Error::Tls(_) => "TLS failed".to_owned(),
-        sqlx::Error::Configuration(_) => "the connection options are wrong".to_owned(),
+        sqlx::Error::Configuration(error) => match error.downcast_ref::<OtherLayout>() {
+            Some(error) => error.to_string(),
+            None => "the connection options are wrong".to_owned(),
+        },
         _ => "the answer could not be read".to_owned(),
     }
 }

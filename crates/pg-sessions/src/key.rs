@@ -4,7 +4,10 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tower_sessions::{Session, session};
+use tower_sessions::{
+    Session,
+    session::{self, Id},
+};
 use uuid::Uuid;
 
 /// The session's data have its key under this name.
@@ -42,6 +45,16 @@ impl SessionKey {
     /// Returns the key in a session's data, or `None` if there is none.
     pub fn in_data(data: &HashMap<String, Value>) -> Option<Self> {
         data.get(DATA_KEY)?.as_str()?.parse().ok().map(Self)
+    }
+
+    /// Returns a new id for the session. It ends with the same byte as the key, so that both name the
+    /// same [shard](crate::Layout).
+    pub(crate) fn new_id(self) -> Id {
+        Id((Id::default().0 & !0xff) | i128::from(self.last_byte()))
+    }
+
+    pub(crate) fn last_byte(self) -> u8 {
+        self.0.as_bytes()[15]
     }
 
     /// Adds this key to a session's data if they have none. Returns the key that they have then.

@@ -3,6 +3,8 @@
 
 mod key;
 
+mod layout;
+
 mod info;
 
 mod request;
@@ -35,6 +37,7 @@ pub use cookie::cookies;
 pub use info::SessionInfo;
 pub use key::SessionKey;
 pub use layer::{SessionLayer, SessionService};
+pub use layout::{InvalidLayout, Layout};
 pub use memory::MemorySessions;
 pub use request::{is_page_load, is_speculative};
 pub use sessions::{Sessions, StoredSession};

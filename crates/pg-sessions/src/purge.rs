@@ -1,40 +1,58 @@
 //! Deletes expired rows in batches, on one instance at a time.
 
-use sqlx::{Connection as _, Executor};
+use sqlx::Connection as _;
 
-use crate::database::{Database, with_timeout};
+use crate::{
+    database::{Database, Patience, READ_PATIENCE, with_timeout},
+    layout::Layout,
+};
 
 /// A statement deletes at most this many rows.
 const BATCH_SIZE: u64 = 1000;
 
-/// Runs a statement that deletes up to 1,000 rows, again and again, until it deletes fewer. It stops
-/// early if another instance deletes. Returns the number of deleted rows.
+/// Instances take turns by this advisory lock.
+const TURN: i64 = -1_250_478_651;
+
+/// Runs a statement that deletes up to 1,000 rows of a shard, again and again, until it deletes fewer;
+/// then for the next shard. It stops early if another instance deletes. Returns the number of deleted
+/// rows.
 ///
 /// # Errors
 /// A statement fails, or takes longer than 4 seconds.
-pub async fn delete_in_batches(database: &Database, sql: &str) -> sqlx::Result<u64> {
+pub async fn delete_in_batches(
+    database: &Database,
+    layout: Layout,
+    sql: &str,
+) -> sqlx::Result<u64> {
     let mut deleted = 0;
-    let mut connection = database.connection().await?;
-    loop {
+    let mut connection = database
+        .connection(&mut Patience::new(READ_PATIENCE))
+        .await?;
+    let mut shards = layout.shards();
+    let mut next = shards.next();
+    while let Some(shard) = next {
         let batch = with_timeout(async {
             let mut transaction = connection.begin().await?;
-            let has_lock: bool = sqlx::query_scalar(
-                "select pg_try_advisory_xact_lock(hashtext('leptos-flash purge'))",
-            )
-            .fetch_one(&mut *transaction)
-            .await?;
+            let has_lock: bool = sqlx::query_scalar("select pg_try_advisory_xact_lock($1)")
+                .bind(TURN)
+                .fetch_one(&mut *transaction)
+                .await?;
             if !has_lock {
-                return Ok(0);
+                return Ok(None);
             }
-            let batch = transaction.execute(sql).await?.rows_affected();
+            let delete = sqlx::query(sql).bind(shard);
+            let batch = delete.execute(&mut *transaction).await?.rows_affected();
             transaction.commit().await?;
-            Ok(batch)
+            Ok(Some(batch))
         })
         .await;
-        let batch = connection.check(batch)?;
+        let Some(batch) = connection.check(batch)? else {
+            break;
+        };
         deleted += batch;
         if batch < BATCH_SIZE {
-            return Ok(deleted);
+            next = shards.next();
         }
     }
+    Ok(deleted)
 }

@@ -4,7 +4,10 @@ use std::{fmt, time::Duration};
 
 use sqlx::{Executor, PgConnection};
 
-use crate::database::{Database, with_timeout};
+use crate::{
+    database::{Database, Patience, READ_PATIENCE, with_timeout},
+    layout::{Layout, OtherLayout},
+};
 
 /// The name of a table. It is displayed in quotes, as SQL needs it.
 ///
@@ -36,6 +39,11 @@ impl Table {
         quoted(&format!("{}_{columns}_idx", self.table))
     }
 
+    /// Returns the quoted name of the partition for a shard.
+    fn partition(&self, shard: i16) -> Self {
+        Self::new(&self.schema, &format!("{}_{shard}", self.table))
+    }
+
     fn index_in_schema(&self, columns: &str) -> String {
         format!("{}.{}", quoted(&self.schema), self.index(columns))
     }
@@ -56,8 +64,14 @@ fn quoted(name: &str) -> String {
 pub struct Schema {
     /// The name of the table.
     pub table: Table,
-    /// The statement `create table if not exists …`, with all columns.
-    pub create: String,
+    /// The layout of the table. Its rows have a column `shard`.
+    pub layout: Layout,
+    /// All columns, as `create table` takes them, without the primary key.
+    pub definition: &'static str,
+    /// The columns of the primary key, without the shard.
+    pub key: &'static str,
+    /// The storage parameters, such as `fillfactor = 80`. It may be empty.
+    pub storage: &'static str,
     /// The columns that a table may lack if an older version or another library created it.
     pub columns: Vec<Column>,
     /// The indexes, without that of the primary key.
@@ -81,19 +95,25 @@ pub struct Column {
 pub struct Index {
     /// The name, as [`Table::index`] takes it.
     pub name: &'static str,
-    /// The columns in parentheses, and the condition of a partial index: `(key) where key is not null`.
+    /// The columns, without the shard: `key, name`.
     pub on: &'static str,
+    /// The condition of a partial index, such as `where key is not null`. It may be empty.
+    pub condition: &'static str,
     /// Whether two rows can't have the same values.
     pub is_unique: bool,
 }
 
 impl Index {
-    /// Returns the statement that creates the index. `concurrently` is `"concurrently "` or empty,
-    /// `condition` is `"if not exists "` or empty.
-    fn create(&self, table: &Table, concurrently: &str, condition: &str) -> String {
-        let unique = if self.is_unique { "unique " } else { "" };
-        let (name, on) = (table.index(self.name), self.on);
-        format!("create {unique}index {concurrently}{condition}{name} on {table} {on}")
+    /// Returns the statement that creates the index. `how` is `"concurrently "`, `"if not exists "` or
+    /// empty.
+    fn create(&self, schema: &Schema, how: &str) -> String {
+        let Schema { table, layout, .. } = schema;
+        let (name, condition) = (table.index(self.name), self.condition);
+        let (unique, on) = match self.is_unique {
+            true => ("unique ", layout.key(self.on)),
+            false => ("", self.on.to_owned()),
+        };
+        format!("create {unique}index {how}{name} on {table} ({on}) {condition}")
     }
 }
 
@@ -104,7 +124,7 @@ impl Schema {
         let mut sql = format!(
             "create schema if not exists {};\n{};\n",
             quoted(&table.schema),
-            self.create
+            self.create()
         );
         for column in &self.columns {
             let Column {
@@ -119,10 +139,52 @@ impl Schema {
             }
         }
         for index in &self.indexes {
-            sql += &index.create(table, "", "if not exists ");
+            sql += &index.create(self, "if not exists ");
             sql += ";\n";
         }
         sql
+    }
+
+    /// Returns the statements that create the table.
+    fn create(&self) -> String {
+        let Self {
+            table,
+            layout,
+            definition,
+            key,
+            storage,
+            ..
+        } = self;
+        let create = format!(
+            "create table if not exists {table} (\n    {definition},\n    primary key ({})\n)",
+            layout.key(key)
+        );
+        let with_storage = match *storage {
+            "" => String::new(),
+            storage => format!(" with ({storage})"),
+        };
+        match layout {
+            Layout::Plain => create + &with_storage,
+            Layout::Partitioned { .. } => {
+                let partition = |shard| {
+                    let name = table.partition(shard);
+                    format!(
+                        ";\ncreate table if not exists {name} partition of {table} \
+                         for values in ({shard}){with_storage}"
+                    )
+                };
+                let partitions: String = layout.shards().map(partition).collect();
+                format!("{create} partition by list (shard){partitions}")
+            }
+            Layout::Citus { .. } => format!(
+                "{create}{with_storage};\n\
+                 select create_distributed_table('{name}', 'shard', shard_count => {shards})\n    \
+                 where not exists (\n        \
+                 select from pg_dist_partition where logicalrelid = '{name}'::regclass\n    )",
+                name = table.to_string().replace('\'', "''"),
+                shards = layout.shards().count(),
+            ),
+        }
     }
 
     /// Creates the missing schema, table, columns and indexes, on one instance at a time. If nothing is
@@ -138,11 +200,14 @@ impl Schema {
     /// - The database can't be reached.
     /// - A table stays locked for 2 seconds.
     /// - The user may not create what is missing. Run [`sql`](Self::sql) as one that may.
+    /// - The table has another layout.
     pub async fn migrate(&self, database: &Database) -> sqlx::Result<()> {
         if self.is_complete(database).await? {
             return Ok(());
         }
-        let mut connection = database.connection().await?;
+        let mut connection = database
+            .connection(&mut Patience::new(READ_PATIENCE))
+            .await?;
         let created = self.create_missing(&mut connection).await;
         // It has other settings, and may hold the advisory lock.
         connection.close();
@@ -150,7 +215,9 @@ impl Schema {
     }
 
     async fn is_complete(&self, database: &Database) -> sqlx::Result<bool> {
-        let mut connection = database.connection().await?;
+        let mut connection = database
+            .connection(&mut Patience::new(READ_PATIENCE))
+            .await?;
         let missing = with_timeout(self.missing(&mut connection)).await;
         Ok(connection.check(missing)?.is_empty())
     }
@@ -161,7 +228,8 @@ impl Schema {
             .await?;
         // It polls: `create index concurrently` on the instance that has the lock would wait for a
         // statement that waits for the lock.
-        while !sqlx::query_scalar("select pg_try_advisory_lock(hashtext('leptos-flash migrate'))")
+        while !sqlx::query_scalar("select pg_try_advisory_lock($1)")
+            .bind(TURN)
             .fetch_one(&mut *connection)
             .await?
         {
@@ -179,20 +247,32 @@ impl Schema {
     /// Returns the statements that create what is missing.
     async fn missing(&self, connection: &mut PgConnection) -> sqlx::Result<Vec<Vec<String>>> {
         let table = &self.table;
-        let (has_schema, kind): (bool, Option<String>) = sqlx::query_as(
+        let (has_schema, kind, has_shards): (bool, Option<String>, bool) = sqlx::query_as(
             "select to_regnamespace($1) is not null,
-                (select relkind::text from pg_class where oid = to_regclass($2))",
+                (select relkind::text from pg_class where oid = to_regclass($2)),
+                exists (
+                    select from pg_index i join pg_attribute a on a.attrelid = i.indrelid
+                    where i.indrelid = to_regclass($2) and i.indisprimary
+                        and a.attnum = any(i.indkey) and a.attname = 'shard'
+                )",
         )
         .bind(quoted(&table.schema))
         .bind(table.to_string())
         .fetch_one(&mut *connection)
         .await?;
+        if kind.is_some() && has_shards != (self.layout != Layout::Plain) {
+            let error = OtherLayout {
+                table: table.to_string(),
+                layout: self.layout,
+            };
+            return Err(sqlx::Error::Configuration(error.into()));
+        }
         let mut steps = Vec::new();
         if !has_schema {
             steps.push(vec![format!("create schema {}", quoted(&table.schema))]);
         }
         if kind.is_none() {
-            steps.push(vec![self.create.clone()]);
+            steps.push(vec![self.create()]);
         }
         for column in &self.columns {
             let exists: bool = sqlx::query_scalar(
@@ -215,10 +295,10 @@ impl Schema {
             .fetch_optional(&mut *connection)
             .await?;
             // PostgreSQL can't build an index of a partitioned table concurrently.
-            let concurrently = if kind.as_deref() == Some("p") {
-                ""
-            } else {
-                "concurrently "
+            let concurrently = match kind.as_deref() {
+                Some("p") => "",
+                None if matches!(self.layout, Layout::Partitioned { .. }) => "",
+                _ => "concurrently ",
             };
             let mut step = Vec::new();
             if is_valid == Some(false) {
@@ -227,7 +307,7 @@ impl Schema {
                 step.push(format!("drop index {concurrently}{name}"));
             }
             if is_valid != Some(true) {
-                step.push(index.create(table, concurrently, ""));
+                step.push(index.create(self, concurrently));
                 steps.push(step);
             }
         }
@@ -255,6 +335,9 @@ impl Schema {
         ]
     }
 }
+
+/// Instances take turns by this advisory lock.
+const TURN: i64 = 1_959_463_455;
 
 /// A statement fills a new column in at most this many rows.
 const BATCH_SIZE: u64 = 1000;

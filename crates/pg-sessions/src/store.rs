@@ -12,9 +12,10 @@ use tower_sessions::{
 
 use crate::{
     database::{Database, describe},
-    expiry::{NEEDS_TOUCH, Touches},
+    expiry::{NEEDS_TOUCH, Touch, Touches},
     info::{decode, encode, prepare},
     key::SessionKey,
+    layout::Layout,
     purge::delete_in_batches,
     schema::{Column, Index, Schema, Table},
     sessions::{Sessions, StoredSession},
@@ -44,6 +45,7 @@ struct Shared {
     table: Table,
     /// The name of the table, as [`Sessions::name`] returns it.
     name: String,
+    layout: Layout,
     idle_expiry: Option<Duration>,
     touches: Touches,
     sql: Sql,
@@ -58,9 +60,10 @@ impl PostgresSessionStore {
         let table = Table::sessions();
         Self(Arc::new(Shared {
             database: Database::new(pool),
-            sql: Sql::new(&table),
+            sql: Sql::new(&table, Layout::default()),
             name: table.to_string(),
             table,
+            layout: Layout::default(),
             idle_expiry: None,
             touches: Touches::default(),
         }))
@@ -72,8 +75,22 @@ impl PostgresSessionStore {
         let shared = Arc::make_mut(&mut self.0);
         shared.table = Table::new(schema, table);
         shared.name = shared.table.to_string();
-        shared.sql = Sql::new(&shared.table);
+        shared.sql = Sql::new(&shared.table, shared.layout);
         self
+    }
+
+    /// Sets the layout of the tables. All instances of an app need the same. Default: plain tables.
+    pub fn with_layout(mut self, layout: Layout) -> Self {
+        let shared = Arc::make_mut(&mut self.0);
+        shared.layout = layout;
+        shared.sql = Sql::new(&shared.table, layout);
+        shared.database = Database::for_layout(shared.database.app_pool().clone(), layout);
+        self
+    }
+
+    /// Returns the layout of the tables.
+    pub fn layout(&self) -> Layout {
+        self.0.layout
     }
 
     /// Ends a session after this time without a page load, a call or a form. Default: never.
@@ -109,10 +126,11 @@ impl PostgresSessionStore {
     /// Returns the SQL that creates the schema and the table. Run it as a role that may create tables if
     /// the app's role may not. It can run again.
     pub fn schema(&self) -> String {
-        schema(&self.0.table).sql()
+        schema(&self.0.table, self.0.layout).sql()
     }
 
-    /// Creates the schema and the table if they are missing. It adds columns and indexes to a table that
+    /// Creates the schema and the table if they are missing, and logs a warning if a pooler drops the
+    /// settings of connections. It adds columns and indexes to a table that
     /// `PostgresStore` created. Many instances may call it at once: they take turns. If nothing is
     /// missing, it only reads.
     ///
@@ -120,8 +138,12 @@ impl PostgresSessionStore {
     /// - The database can't be reached.
     /// - The table stays locked for 2 seconds.
     /// - The database user may not create what is missing, see [`schema`](Self::schema).
+    /// - The table has another layout.
     pub async fn migrate(&self) -> sqlx::Result<()> {
-        schema(&self.0.table).migrate(&self.0.database).await
+        schema(&self.0.table, self.0.layout)
+            .migrate(&self.0.database)
+            .await?;
+        self.0.database.check_settings().await
     }
 
     /// Returns whether the database answers within 3 seconds and can be written. Use it for a readiness
@@ -129,7 +151,7 @@ impl PostgresSessionStore {
     pub async fn is_writable(&self) -> bool {
         let writable =
             || sqlx::query("select current_setting('transaction_read_only') = 'off' as writable");
-        let answer = self.0.database.run(writable);
+        let answer = self.0.database.read(writable);
         let row = match tokio::time::timeout(Duration::from_secs(3), answer).await {
             Ok(Ok(answer)) => answer.rows.into_iter().next(),
             _ => None,
@@ -149,23 +171,23 @@ impl Sessions for PostgresSessionStore {
     }
 
     fn touch(&self, id: Id) {
-        let Shared {
-            touches,
-            database,
-            sql,
-            ..
-        } = &*self.0;
-        touches.touch(id, self.idle_seconds(), database, &sql.touch);
+        self.0.touches.touch(id, || Touch {
+            database: self.0.database.clone(),
+            layout: self.0.layout,
+            sql: self.0.sql.touch.clone(),
+            idle: self.idle_seconds(),
+        });
     }
 
     async fn read(&self, id: &Id) -> Result<Option<StoredSession>> {
-        let id = id.to_string();
+        let (shard, id) = (self.0.layout.shard(id), id.to_string());
         let select = || {
             sqlx::query(&self.0.sql.load)
                 .bind(self.idle_seconds())
+                .bind(shard)
                 .bind(&id)
         };
-        let answer = self.0.database.run(select).await.map_err(backend_error)?;
+        let answer = self.0.database.read(select).await.map_err(backend_error)?;
         let Some(row) = answer.rows.first() else {
             return Ok(None);
         };
@@ -175,10 +197,11 @@ impl Sessions for PostgresSessionStore {
     async fn insert(&self, record: &mut Record) -> Result<Vec<u8>> {
         let key = prepare(record, self.0.idle_expiry);
         loop {
-            let data = assign_new_id(record)?;
+            let data = assign_new_id(record, key)?;
             let id = record.id.to_string();
             let insert = || {
                 sqlx::query(&self.0.sql.create)
+                    .bind(self.0.layout.shard_of_key(key))
                     .bind(&id)
                     .bind(&data)
                     .bind(record.expiry_date)
@@ -188,7 +211,7 @@ impl Sessions for PostgresSessionStore {
             if self
                 .0
                 .database
-                .run(insert)
+                .write(insert)
                 .await
                 .map_err(backend_error)?
                 .affected
@@ -201,10 +224,12 @@ impl Sessions for PostgresSessionStore {
 
     async fn renew(&self, record: &mut Record, old: &Id) -> Result<Option<Vec<u8>>> {
         let key = prepare(record, self.0.idle_expiry);
-        let data = assign_new_id(record)?;
+        let data = assign_new_id(record, key)?;
+        let shard = self.0.layout.shard(old);
         let (id, old) = (record.id.to_string(), old.to_string());
         let renew = || {
             sqlx::query(&self.0.sql.renew)
+                .bind(shard)
                 .bind(&old)
                 .bind(&id)
                 .bind(&data)
@@ -212,7 +237,7 @@ impl Sessions for PostgresSessionStore {
                 .bind(self.idle_seconds())
                 .bind(key.0)
         };
-        let renewed = self.0.database.run(renew).await.map_err(backend_error)?;
+        let renewed = self.0.database.write(renew).await.map_err(backend_error)?;
         Ok((renewed.affected == 1).then_some(data))
     }
 
@@ -224,13 +249,14 @@ impl Sessions for PostgresSessionStore {
                 .bind(record.expiry_date)
                 .bind(self.idle_seconds())
                 .bind(SessionKey::in_data(&record.data).map(|key| key.0))
+                .bind(self.0.layout.shard(&record.id))
                 .bind(&id)
                 .bind(expected)
         };
         Ok(self
             .0
             .database
-            .run(update)
+            .write(update)
             .await
             .map_err(backend_error)?
             .affected
@@ -238,9 +264,9 @@ impl Sessions for PostgresSessionStore {
     }
 
     async fn end(&self, id: &Id) -> Result<()> {
-        let id = id.to_string();
-        let delete = || sqlx::query(&self.0.sql.end).bind(&id);
-        self.0.database.run(delete).await.map_err(backend_error)?;
+        let (shard, id) = (self.0.layout.shard(id), id.to_string());
+        let delete = || sqlx::query(&self.0.sql.end).bind(shard).bind(&id);
+        self.0.database.write(delete).await.map_err(backend_error)?;
         Ok(())
     }
 }
@@ -258,9 +284,9 @@ fn decode_row(row: &PgRow) -> sqlx::Result<StoredSession> {
     })
 }
 
-/// Gives a session a new id. Returns its encoded data.
-fn assign_new_id(record: &mut Record) -> Result<Vec<u8>> {
-    record.id = Id::default();
+/// Gives the session with this key a new id. Returns its encoded data.
+fn assign_new_id(record: &mut Record, key: SessionKey) -> Result<Vec<u8>> {
+    record.id = key.new_id();
     encode(record)
 }
 
@@ -292,56 +318,49 @@ impl SessionStore for PostgresSessionStore {
 #[async_trait]
 impl ExpiredDeletion for PostgresSessionStore {
     async fn delete_expired(&self) -> Result<()> {
-        delete_in_batches(&self.0.database, &self.0.sql.delete_expired)
+        delete_in_batches(&self.0.database, self.0.layout, &self.0.sql.delete_expired)
             .await
             .map_err(backend_error)?;
         Ok(())
     }
 }
 
-fn schema(table: &Table) -> Schema {
+fn schema(table: &Table, layout: Layout) -> Schema {
     Schema {
         table: table.clone(),
-        create: format!(
-            "create table if not exists {table} (
-    id text primary key not null,
+        layout,
+        definition: "id text not null,
     data bytea not null,
     expiry_date timestamptz not null,
     flash_key uuid default gen_random_uuid(),
     ends_at timestamptz,
-    renewed boolean not null default false
-)"
-        ),
+    renewed boolean not null default false,
+    shard smallint not null default 0",
+        key: "id",
+        storage: "",
         columns: vec![
-            Column {
-                name: "flash_key",
-                definition: "uuid",
-                default: Some("gen_random_uuid()"),
-            },
-            Column {
-                name: "ends_at",
-                definition: "timestamptz",
-                default: None,
-            },
-            Column {
-                name: "renewed",
-                definition: "boolean not null default false",
-                default: None,
-            },
+            column("flash_key", "uuid", Some("gen_random_uuid()")),
+            column("ends_at", "timestamptz", None),
+            column("renewed", "boolean not null default false", None),
+            column("shard", "smallint not null default 0", None),
         ],
-        indexes: vec![
-            Index {
-                name: "expiry_date",
-                on: "(expiry_date)",
+        // A session may have several rows, one for each of its ids. They have one key.
+        indexes: ["expiry_date", "flash_key"]
+            .map(|column| Index {
+                name: column,
+                on: column,
+                condition: "",
                 is_unique: false,
-            },
-            // A session may have several rows, one for each of its ids. They have one key.
-            Index {
-                name: "flash_key",
-                on: "(flash_key)",
-                is_unique: false,
-            },
-        ],
+            })
+            .into(),
+    }
+}
+
+fn column(name: &'static str, definition: &'static str, default: Option<&'static str>) -> Column {
+    Column {
+        name,
+        definition,
+        default,
     }
 }
 
@@ -364,10 +383,13 @@ impl fmt::Debug for Sql {
 }
 
 impl Sql {
-    fn new(session: &Table) -> Self {
+    fn new(session: &Table, layout: Layout) -> Self {
         let session = session.to_string();
         let tables = [("session", &*session)];
-        let statement = |sql: &str| render(&sql.replace(":needs_touch", NEEDS_TOUCH), &tables, &[]);
+        let statement = |sql: &str| {
+            let sql = sql.replace(":needs_touch", NEEDS_TOUCH);
+            render(&sql, &tables, layout.parts())
+        };
         Self {
             create: statement(include_str!("sql/create.sql")),
             load: statement(include_str!("sql/load.sql")),

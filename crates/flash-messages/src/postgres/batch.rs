@@ -7,7 +7,7 @@ use std::{
 };
 
 use pg_sessions::database::{
-    Connection, Database, is_broken, is_timeout, may_be_row_error, with_timeout,
+    Connection, Database, Patience, may_be_row_error, may_run_again, with_timeout,
 };
 use sqlx::PgConnection;
 use tokio::sync::oneshot;
@@ -18,7 +18,13 @@ pub trait Query: Clone + Send + Sync + 'static {
     type Request: Send + Sync + 'static;
     type Reply: Send + 'static;
 
-    /// Runs the statement. Returns the replies, in the order of the requests. If `again`, an earlier
+    /// A request fails if no statement takes it within this time, or can't reach the database.
+    const PATIENCE: Duration;
+
+    /// Returns the shard that a request asks. A statement asks one.
+    fn shard(&self, request: &Self::Request) -> i16;
+
+    /// Runs the statement for requests of one shard. Returns the replies, in the order of the requests. If `again`, an earlier
     /// attempt on another connection may have had its effects already.
     fn run(
         &self,
@@ -38,9 +44,6 @@ pub struct Batcher<S: Query>(Arc<Mutex<Queue<S>>>);
 
 /// A request starts a second worker after this time.
 const SECOND_WORKER_DELAY: Duration = Duration::from_millis(10);
-
-/// A request fails if no statement takes it within this time.
-const QUEUE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Maximum number of workers, so of concurrent statements.
 const MAX_WORKERS: usize = 2;
@@ -73,7 +76,7 @@ impl<S: Query> Batcher<S> {
     ///
     /// # Errors
     /// - The statement fails.
-    /// - No statement took the request within 2 seconds. Then it has had no effect.
+    /// - No statement took the request within its patience. Then it has had no effect.
     pub async fn run(&self, statement: &S, database: &Database, request: S::Request) -> Answer<S> {
         let (reply, mut answer) = oneshot::channel();
         let ticket = {
@@ -94,7 +97,7 @@ impl<S: Query> Batcher<S> {
             return answer.map_err(lost)?;
         }
         self.start_worker(MAX_WORKERS, statement, database);
-        if let Ok(answer) = tokio::time::timeout(QUEUE_TIMEOUT, &mut answer).await {
+        if let Ok(answer) = tokio::time::timeout(S::PATIENCE, &mut answer).await {
             return answer.map_err(lost)?;
         }
         // If the request is not in the queue, a statement runs for it. That has its own time limit.
@@ -160,7 +163,7 @@ impl<S: Query> Worker<S> {
         loop {
             // Other tasks run first: requests that have arrived already may join the queue.
             tokio::task::yield_now().await;
-            let Some(waiting) = self.next() else {
+            let Some(waiting) = self.next(&statement) else {
                 break;
             };
             // The statement appears in the log of the first request.
@@ -187,8 +190,9 @@ impl<S: Query> Worker<S> {
         }
     }
 
-    /// Returns the next requests, or `None` if no request waits. It drops requests that were cancelled.
-    fn next(&mut self) -> Option<Vec<Waiting<S>>> {
+    /// Returns the next requests, all of one shard, or `None` if no request waits. It drops requests that
+    /// were cancelled.
+    fn next(&mut self, statement: &S) -> Option<Vec<Waiting<S>>> {
         let mut queue = self.batcher.lock();
         queue.waiting.retain(|waiting| !waiting.reply.is_closed());
         if queue.waiting.is_empty() {
@@ -196,8 +200,10 @@ impl<S: Query> Worker<S> {
             self.ended = true;
             return None;
         }
-        let number = queue.waiting.len().min(MAX_REQUESTS);
-        Some(queue.waiting.drain(..number).collect())
+        let shard = statement.shard(&queue.waiting[0].request);
+        let is_next = |waiting: &mut Waiting<S>| statement.shard(&waiting.request) == shard;
+        let next = queue.waiting.extract_if(.., is_next);
+        Some(next.take(MAX_REQUESTS).collect())
     }
 }
 
@@ -211,7 +217,7 @@ impl<S: Query> Drop for Worker<S> {
 }
 
 /// Runs a statement on the `kept` connection, and keeps it for the next statement. If the connection
-/// turns out to be broken, another one replaces it once. Returns the answers, in the order of the
+/// turns out to be broken, another one replaces it, as long as the patience lasts. Returns the answers, in the order of the
 /// requests.
 async fn execute<S: Query>(
     statement: &S,
@@ -220,10 +226,11 @@ async fn execute<S: Query>(
     requests: &[S::Request],
 ) -> sqlx::Result<Vec<Answer<S>>> {
     let mut again = false;
+    let mut patience = Patience::new(S::PATIENCE);
     loop {
         let connection = match kept {
             Some(connection) => connection,
-            None => kept.insert(database.connection().await?),
+            None => kept.insert(database.connection(&mut patience).await?),
         };
         let result = with_timeout(statement.run(connection, requests, again)).await;
         let result = match connection.check(result) {
@@ -253,7 +260,7 @@ async fn execute<S: Query>(
             *kept = None;
         }
         match result {
-            Err(error) if !again && is_broken(&error) && !is_timeout(&error) => again = true,
+            Err(error) if may_run_again(&error) && patience.pause().await => again = true,
             result => return result,
         }
     }

@@ -1,8 +1,8 @@
 //! The query that stores the messages of concurrent pushes.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use pg_sessions::SessionKey;
+use pg_sessions::{SessionKey, database::WRITE_PATIENCE};
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
@@ -40,6 +40,16 @@ pub enum PushOutcome {
 impl Query for PushQuery {
     type Request = NewMessage;
     type Reply = PushOutcome;
+
+    const PATIENCE: Duration = WRITE_PATIENCE;
+
+    fn shard(&self, new: &NewMessage) -> i16 {
+        let layout = self.0.layout;
+        match new.owner {
+            Owner::Session(id) => layout.shard(&id),
+            Owner::Key(key) => layout.shard_of_key(key),
+        }
+    }
 
     async fn run(
         &self,
@@ -80,6 +90,7 @@ impl Query for PushQuery {
             .bind(leased)
             .bind(nonces)
             .bind(idle_seconds)
+            .bind(messages.first().map(|new| self.shard(new)))
             .bind(i64::from(limits.max_waiting))
             .bind(limits.expiry.as_secs_f64())
             .bind(limits.lease.as_secs_f64())

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use pg_sessions::{SessionKey, database::Database};
+use pg_sessions::{Layout, SessionKey, database::Database};
 use sqlx::Row;
 use time::OffsetDateTime;
 use tower_sessions::session::Id;
@@ -19,6 +19,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Rows {
     pub database: Database,
+    pub layout: Layout,
     /// The idle expiry of the sessions, in seconds.
     pub idle_seconds: Option<f64>,
     pub limits: Limits,
@@ -28,37 +29,43 @@ pub struct Rows {
 impl Rows {
     /// Deletes messages that pages have shown, or marks them if they are undoable.
     pub async fn delete_shown(&self, shown: &[Shown]) -> sqlx::Result<()> {
-        let all = |value: fn(&Shown) -> i64| shown.iter().map(value).collect::<Vec<_>>();
-        let keys: Vec<_> = shown.iter().map(|shown| shown.key.0).collect();
-        let ids = all(|shown| shown.id);
-        let until: Vec<_> = shown.iter().map(|shown| shown.until).collect();
-        let undoable: Vec<_> = shown.iter().map(|shown| shown.undoable).collect();
-        let delete = || {
-            sqlx::query(&self.sql.delete_shown)
-                .bind(&keys)
-                .bind(&ids)
-                .bind(&until)
-                .bind(&undoable)
-        };
-        self.database.run(delete).await?;
+        let of_shards = Layout::by_shard(shown, |shown| self.layout.shard_of_key(shown.key));
+        for (shard, shown) in of_shards {
+            let keys: Vec<_> = shown.iter().map(|shown| shown.key.0).collect();
+            let ids: Vec<_> = shown.iter().map(|shown| shown.id).collect();
+            let until: Vec<_> = shown.iter().map(|shown| shown.until).collect();
+            let undoable: Vec<_> = shown.iter().map(|shown| shown.undoable).collect();
+            let delete = || {
+                sqlx::query(&self.sql.delete_shown)
+                    .bind(&keys)
+                    .bind(&ids)
+                    .bind(&until)
+                    .bind(&undoable)
+                    .bind(shard)
+            };
+            self.database.write(delete).await?;
+        }
         Ok(())
     }
 
     /// Deletes messages that the browser has noted as shown.
     pub async fn delete_acknowledged(&self, messages: &[Acknowledged]) -> sqlx::Result<()> {
-        let sessions: Vec<_> = messages
-            .iter()
-            .map(|noted| noted.session.to_string())
-            .collect();
-        let scopes: Vec<_> = messages.iter().map(|noted| &*noted.scope).collect();
-        let ids: Vec<_> = messages.iter().map(|noted| noted.id).collect();
-        let delete = || {
-            sqlx::query(&self.sql.delete_acknowledged)
-                .bind(&sessions)
-                .bind(&scopes)
-                .bind(&ids)
-        };
-        self.database.run(delete).await?;
+        let of_shards = Layout::by_shard(messages, |noted| self.layout.shard(&noted.session));
+        for (shard, messages) in of_shards {
+            let sessions: Vec<_> = (messages.iter())
+                .map(|noted| noted.session.to_string())
+                .collect();
+            let scopes: Vec<_> = messages.iter().map(|noted| &*noted.scope).collect();
+            let ids: Vec<_> = messages.iter().map(|noted| noted.id).collect();
+            let delete = || {
+                sqlx::query(&self.sql.delete_acknowledged)
+                    .bind(&sessions)
+                    .bind(&scopes)
+                    .bind(&ids)
+                    .bind(shard)
+            };
+            self.database.write(delete).await?;
+        }
         Ok(())
     }
 
@@ -69,15 +76,16 @@ impl Rows {
         dismissed: &[i64],
         asked_back: &[i64],
     ) -> sqlx::Result<()> {
-        let session = session.to_string();
+        let (shard, session) = (self.layout.shard(&session), session.to_string());
         let dismiss = || {
             sqlx::query(&self.sql.dismiss)
+                .bind(shard)
                 .bind(&session)
                 .bind(self.limits.expiry.as_secs_f64())
                 .bind(asked_back)
                 .bind(dismissed)
         };
-        self.database.run(dismiss).await?;
+        self.database.write(dismiss).await?;
         Ok(())
     }
 }
@@ -90,9 +98,10 @@ impl LeaseStore for Rows {
             sqlx::query(&self.sql.give_back)
                 .bind(&ids)
                 .bind(&until)
+                .bind(self.layout.shard_of_key(key))
                 .bind(key.0)
         };
-        self.database.run(give_back).await?;
+        self.database.write(give_back).await?;
         Ok(())
     }
 
@@ -103,9 +112,10 @@ impl LeaseStore for Rows {
                 .bind(self.limits.lease.as_secs_f64())
                 .bind(&ids)
                 .bind(&until)
+                .bind(self.layout.shard_of_key(key))
                 .bind(key.0)
         };
-        let renewed = self.database.run(renew).await?.rows;
+        let renewed = self.database.write(renew).await?.rows;
         (renewed.iter())
             .map(|row| {
                 let id = row.try_get("id")?;

@@ -1,8 +1,11 @@
 //! The query that takes the messages of concurrent page loads.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use pg_sessions::{SessionKey, database::describe};
+use pg_sessions::{
+    SessionKey,
+    database::{READ_PATIENCE, describe},
+};
 use sqlx::{PgConnection, Row, postgres::PgRow};
 use tower_sessions::session::Id;
 use uuid::Uuid;
@@ -31,6 +34,12 @@ impl Query for TakeQuery {
     type Request = PageLoad;
     type Reply = Taken;
 
+    const PATIENCE: Duration = READ_PATIENCE;
+
+    fn shard(&self, page: &PageLoad) -> i16 {
+        self.0.layout.shard(&page.session)
+    }
+
     async fn run(
         &self,
         connection: &mut PgConnection,
@@ -54,10 +63,12 @@ impl Query for TakeQuery {
         let positions: Vec<_> = noted().map(|(position, _, _)| position).collect();
         let scopes: Vec<_> = noted().map(|(_, scope, _)| scope).collect();
         let noted: Vec<_> = noted().map(|(_, _, id)| id).collect();
+        let shard = pages.first().map(|page| self.shard(page));
         let take = if noted.is_empty() {
-            sqlx::query(&sql.take).bind(ids).bind(idle_seconds)
+            (sqlx::query(&sql.take).bind(ids).bind(idle_seconds)).bind(shard)
         } else {
             (sqlx::query(&sql.take_noted).bind(ids).bind(idle_seconds))
+                .bind(shard)
                 .bind(positions)
                 .bind(scopes)
                 .bind(noted)

@@ -1,10 +1,10 @@
 //! Many requests at once, on one instance and on two.
 
-use flash_messages::{FlashMessage, FlashStore, PostgresSessionStore, SessionKey};
+use flash_messages::{FlashMessage, FlashStore, SessionKey};
 use futures::{StreamExt, TryStreamExt, stream};
 use sqlx::Executor;
 
-use crate::support::{Database, Result, Server, Visitor};
+use crate::support::{Database, Result, Server, Visitor, sessions_in};
 
 /// Scenario 2.
 #[tokio::test(flavor = "multi_thread")]
@@ -120,7 +120,7 @@ async fn pushes_with_two_keys_in_any_order_never_wait_for_each_other() -> Result
     let visitor = Visitor::new(server.address);
     let key: SessionKey = visitor.get_with("/key", &[]).await?.json().await?;
     // Another instance: its pushes go in other statements.
-    let other = FlashStore::new(PostgresSessionStore::new(server.pool.clone()));
+    let other = FlashStore::new(sessions_in(server.pool.clone()));
     let push = |store: FlashStore, name: &'static str| async move {
         store.push(key, FlashMessage::info(name).key(name)).await
     };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use flash_messages::{FlashStore, Level, store::MessageStore};
 use sqlx::Executor;
 
-use crate::support::{Database, Place, Result, Server, Visitor, call};
+use crate::support::{Database, Place, Result, Server, Visitor, call, sessions_in};
 
 #[tokio::test]
 async fn a_full_session_lets_the_oldest_of_the_lowest_level_give_way() -> Result {
@@ -196,13 +196,14 @@ async fn one_instance_purges_at_a_time() -> Result {
 async fn tables_can_have_other_names() -> Result {
     let database = Database::create().await?;
     let pool = database.connect().await?;
-    let sessions =
-        flash_messages::PostgresSessionStore::new(pool.clone()).with_table("race", "bib");
+    let sessions = sessions_in(pool.clone()).with_table("race", "bib");
     let flash = FlashStore::new(sessions).with_table("race", "Flash \"notes\"");
     flash.migrate().await?;
     flash.migrate().await?;
     let tables: Vec<String> = sqlx::query_scalar(
-        "select table_name::text from information_schema.tables where table_schema = 'race' order by 1",
+        "select relname::text from pg_class
+         where relnamespace = 'race'::regnamespace and relkind in ('r', 'p') and not relispartition
+         order by 1",
     )
     .fetch_all(&pool)
     .await?;
@@ -224,7 +225,8 @@ async fn a_lease_is_a_hot_update() -> Result {
     for _ in 0..40 {
         tokio::time::sleep(Duration::from_millis(250)).await;
         (updates, hot) = sqlx::query_as(
-            "select n_tup_upd, n_tup_hot_upd from pg_stat_user_tables where relname = 'flash_message'",
+            "select sum(n_tup_upd)::int8, sum(n_tup_hot_upd)::int8 from pg_stat_user_tables
+             where relname like 'flash_message%'",
         )
         .fetch_one(&server.pool)
         .await?;

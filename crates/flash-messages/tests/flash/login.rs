@@ -9,11 +9,11 @@ use axum::{
     routing::{Route, get, post},
 };
 use axum_login::{AuthManager, AuthSession, AuthUser, AuthnBackend};
-use flash_messages::{Flash, FlashMessage, FlashStore, PostgresSessionStore};
+use flash_messages::{Flash, FlashMessage, FlashStore};
 use tower::layer::layer_fn;
 use tower_sessions::Session;
 
-use crate::support::{Database, Result, Visitor, cookie_of, flash_layer, serve};
+use crate::support::{Database, Result, Visitor, cookie_of, flash_layer, serve, sessions_in};
 
 #[derive(Clone, Debug)]
 struct Runner(String);
@@ -92,7 +92,7 @@ async fn page(flash: Flash) -> axum::response::Html<String> {
 /// A visitor of an app with axum-login, which lives as long as its database.
 async fn start() -> Result<(Visitor, Database)> {
     let database = Database::create().await?;
-    let sessions = PostgresSessionStore::new(database.connect().await?);
+    let sessions = sessions_in(database.connect().await?);
     let messages = FlashStore::new(sessions);
     messages.migrate().await?;
     let app = Router::new()

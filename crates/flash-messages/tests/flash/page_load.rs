@@ -7,10 +7,10 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use flash_messages::{PostgresSessionStore, SessionLayer};
+use flash_messages::SessionLayer;
 
 use crate::support::{
-    HTML, Place, Result, Server, Visitor, cookie, flash_layer, serve, session_cookie,
+    HTML, Place, Result, Server, Visitor, cookie, flash_layer, serve, session_cookie, sessions_in,
 };
 
 on_each_store!(previews_and_frames_leave_messages_alone);
@@ -177,7 +177,7 @@ async fn a_second_layer_changes_nothing() -> Result {
 #[tokio::test]
 async fn a_session_layer_around_it_changes_nothing_whatever_its_table() -> Result {
     let server = Server::start().await?;
-    let sessions = PostgresSessionStore::new(server.pool.clone());
+    let sessions = sessions_in(server.pool.clone());
     for sessions in [sessions.clone(), sessions.with_table("other", "session")] {
         sessions.migrate().await?;
         let outer = SessionLayer::new(sessions, cookie());

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use flash_messages::{FlashMessage, FlashStore, PostgresSessionStore};
-use sqlx::Executor;
+use flash_messages::{FlashMessage, FlashStore, Layout, PostgresSessionStore};
+use sqlx::{Executor, PgPool};
 
-use crate::support::{Database, Result, Server, Visitor};
+use crate::support::{Database, Result, Server, Visitor, flash_layer, sessions_in};
 
 #[tokio::test]
 async fn a_column_that_somebody_adds_meanwhile_does_not_matter() -> Result {
@@ -32,37 +32,143 @@ async fn a_column_that_somebody_adds_meanwhile_does_not_matter() -> Result {
 
 /// `ctid` is not unique over partitions.
 #[tokio::test]
-async fn in_a_partitioned_table_each_visitor_gets_their_own_messages() -> Result {
+async fn in_a_table_that_somebody_has_partitioned_each_visitor_gets_their_own_messages() -> Result {
+    let by_shard = Layout::Partitioned { shards: 4 };
+    for (layout, column) in [(Layout::Plain, "flash_key"), (by_shard, "shard")] {
+        let database = Database::create().await?;
+        let pool = database.connect().await?;
+        let plain = FlashStore::new(PostgresSessionStore::new(pool.clone()));
+        let schema = plain.schema().replacen(
+            ") with (fillfactor = 80)",
+            &format!(") partition by hash ({column})"),
+            1,
+        );
+        let (id, key) = (layout.key("id"), layout.key("flash_key, id"));
+        let schema = (schema.replace("primary key (id)", &format!("primary key ({id})")))
+            .replace(
+                "primary key (flash_key, id)",
+                &format!("primary key ({key})"),
+            )
+            .replace(
+                "(flash_key, key)",
+                &format!("({})", layout.key("flash_key, key")),
+            );
+        pool.execute(&*schema).await?;
+        for partition in 0..4 {
+            let sql = format!(
+                "create table flash_message_{partition} partition of flash_message
+                 for values with (modulus 4, remainder {partition})"
+            );
+            pool.execute(&*sql).await?;
+        }
+        let sessions = PostgresSessionStore::new(pool.clone()).with_layout(layout);
+        let server = Server::start_on(pool, FlashStore::new(sessions), flash_layer).await?;
+        let visitors: Vec<_> = (0..20).map(|_| Visitor::new(server.address)).collect();
+        for (number, visitor) in visitors.iter().enumerate() {
+            visitor.push(&format!("for {number}")).await?;
+        }
+        for (number, visitor) in visitors.iter().enumerate() {
+            assert_eq!(visitor.messages("/page").await?, [format!("for {number}")]);
+        }
+        server.flash.flush().await;
+        assert_eq!(server.stored().await?, 0);
+        visitors[0].post("/keyed/one").await?;
+        visitors[0].post("/keyed/two").await?;
+        assert_eq!(visitors[0].messages("/page").await?, ["two"]);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_rows_of_a_session_are_in_one_partition_and_all_partitions_are_used() -> Result {
+    let database = Database::create().await?;
+    let pool = database.connect().await?;
+    let layout = Layout::Partitioned { shards: 4 };
+    let sessions = PostgresSessionStore::new(pool.clone()).with_layout(layout);
+    let server = Server::start_on(pool.clone(), FlashStore::new(sessions), flash_layer).await?;
+    for number in 0..40 {
+        let visitor = Visitor::new(server.address);
+        visitor.push(&format!("for {number}")).await?;
+        visitor.post("/login").await?;
+        visitor.push("after the new id").await?;
+    }
+    let used: Vec<(String, String)> = sqlx::query_as(
+        "select distinct s.tableoid::regclass::text, m.tableoid::regclass::text
+         from tower_sessions.session s join flash_message m using (flash_key) order by 1",
+    )
+    .fetch_all(&pool)
+    .await?;
+    let pair = |shard| {
+        let message = format!("flash_message_{shard}");
+        (format!("tower_sessions.session_{shard}"), message)
+    };
+    assert_eq!(used, (0..4).map(pair).collect::<Vec<_>>());
+    Ok(())
+}
+
+/// The whole move: a plain table becomes a partitioned one with the rows that it had.
+#[tokio::test]
+async fn plain_tables_move_into_partitions_with_all_their_rows() -> Result {
     let database = Database::create().await?;
     let pool = database.connect().await?;
     let sessions = PostgresSessionStore::new(pool.clone());
-    let schema = FlashStore::new(sessions).schema();
-    let schema = schema.replacen(
-        ") with (fillfactor = 80)",
-        ") partition by hash (flash_key)",
-        1,
-    );
-    pool.execute(&*schema).await?;
-    for partition in 0..4 {
-        let sql = format!(
-            "create table flash_message_{partition} partition of flash_message
-             for values with (modulus 4, remainder {partition})"
-        );
-        pool.execute(&*sql).await?;
-    }
-    let server = Server::start_at(&database, |store| store).await?;
+    let server = Server::start_on(pool.clone(), FlashStore::new(sessions), flash_layer).await?;
     let visitors: Vec<_> = (0..20).map(|_| Visitor::new(server.address)).collect();
     for (number, visitor) in visitors.iter().enumerate() {
         visitor.push(&format!("for {number}")).await?;
     }
+    drop(server);
+    pool.execute(include_str!(
+        "../../../../docs/scale/plain_to_partitions.sql"
+    ))
+    .await?;
+    let layout = Layout::Partitioned { shards: 16 };
+    let sessions = PostgresSessionStore::new(pool.clone()).with_layout(layout);
+    let messages = FlashStore::new(sessions);
+    pool.execute(&*messages.schema()).await?;
+    pool.execute(include_str!("../../../../docs/scale/fill_partitions.sql"))
+        .await?;
+    let server = Server::start_on(pool, messages, flash_layer).await?;
     for (number, visitor) in visitors.iter().enumerate() {
+        let visitor = visitor.at(server.address);
         assert_eq!(visitor.messages("/page").await?, [format!("for {number}")]);
+        visitor.push("next").await?;
+        assert_eq!(visitor.messages("/page").await?, ["next"]);
     }
-    server.flash.flush().await;
-    assert_eq!(server.stored().await?, 0);
-    visitors[0].post("/keyed/one").await?;
-    visitors[0].post("/keyed/two").await?;
-    assert_eq!(visitors[0].messages("/page").await?, ["two"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn tables_of_another_layout_are_refused_by_name() -> Result {
+    let database = Database::create().await?;
+    let pool = database.connect().await?;
+    let plain = PostgresSessionStore::new(pool.clone());
+    plain.migrate().await?;
+    let error = plain
+        .with_layout(Layout::Partitioned { shards: 4 })
+        .migrate()
+        .await;
+    let error = error.expect_err("the table is plain").to_string();
+    assert!(
+        error.contains("\"session\" exists") && error.contains("partitioned:4"),
+        "{error}"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn citus_gets_a_distributed_table_and_no_setting_inside_a_statement() -> Result {
+    let pool = PgPool::connect_lazy("postgres://localhost/none")?;
+    let sessions = PostgresSessionStore::new(pool).with_layout(Layout::Citus { shards: 32 });
+    let schema = FlashStore::new(sessions).schema();
+    for part in [
+        "select create_distributed_table('\"public\".\"flash_message\"', 'shard', shard_count => 32)",
+        "primary key (shard, flash_key, id)",
+        "(shard, flash_key, key) where key is not null",
+        "primary key (shard, id)",
+    ] {
+        assert!(schema.contains(part), "{part} in {schema}");
+    }
     Ok(())
 }
 
@@ -217,7 +323,7 @@ async fn a_table_of_an_older_version_gets_what_it_lacks_while_others_read_it() -
 async fn the_schema_can_be_run_by_hand_and_run_again() -> Result {
     let database = Database::create().await?;
     let pool = database.connect().await?;
-    let sessions = PostgresSessionStore::new(pool.clone());
+    let sessions = sessions_in(pool.clone());
     let schema = FlashStore::new(sessions).schema();
     for _ in 0..2 {
         pool.execute(&*schema).await?;

@@ -1,15 +1,17 @@
 //! Signed cookies: several secrets, and none that is forged.
 
-use flash_messages::{FlashLayer, FlashStore, PostgresSessionStore};
+use flash_messages::{FlashLayer, FlashStore};
 use sqlx::Executor;
 use tower_sessions::cookie::Key;
 
-use crate::support::{Database, HTML, Result, Server, Visitor, flash_layer, note, session_cookie};
+use crate::support::{
+    Database, HTML, Result, Server, Visitor, flash_layer, note, session_cookie, sessions_in,
+};
 
 /// A server whose first key signs, on a database that others may share.
 async fn server(database: &Database, keys: Vec<Key>) -> Result<Server> {
     let pool = database.connect().await?;
-    let store = FlashStore::new(PostgresSessionStore::new(pool.clone()));
+    let store = FlashStore::new(sessions_in(pool.clone()));
     let layer = |store| flash_layer(store).with_secrets(keys.clone());
     Server::start_on(pool, store, layer).await
 }
@@ -128,7 +130,7 @@ async fn a_forged_cookie_costs_no_statement_and_gets_no_session() -> Result {
 async fn the_removal_of_the_cookie_has_its_own_attributes() -> Result {
     let database = Database::create().await?;
     let pool = database.connect().await?;
-    let store = FlashStore::new(PostgresSessionStore::new(pool.clone()));
+    let store = FlashStore::new(sessions_in(pool.clone()));
     let cookie = tower_sessions::cookie::Cookie::build("__Host-sessionId")
         .path("/")
         .secure(true)

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use flash_messages::{FlashStore, PostgresSessionStore};
+use flash_messages::FlashStore;
 
-use crate::support::{Database, HTML, Result, Server, Visitor, call, flash_layer};
+use crate::support::{Database, HTML, Result, Server, Visitor, call, flash_layer, sessions_in};
 
 const HOUR: i64 = 3600;
 
@@ -12,7 +12,7 @@ const HOUR: i64 = 3600;
 async fn server() -> Result<Server> {
     let database = Database::create().await?;
     let pool = database.connect().await?;
-    let sessions = PostgresSessionStore::new(pool.clone());
+    let sessions = sessions_in(pool.clone());
     let sessions = sessions.with_idle_expiry(Duration::from_secs(3600));
     let server = Server::start_on(pool, FlashStore::new(sessions), flash_layer).await?;
     Ok(server.with_database(database))

@@ -1,8 +1,9 @@
 //! What happens to messages when the session's id changes, or the session ends.
 
+use flash_messages::{FlashStore, PostgresSessionStore};
 use sqlx::{Executor, postgres::PgPoolOptions};
 
-use crate::support::{Database, HTML, Place, Result, Server, Visitor, session_cookie};
+use crate::support::{Database, HTML, Place, Result, Server, Visitor, flash_layer, session_cookie};
 
 on_each_store!(messages_survive_a_renewed_session_id);
 /// Scenario 11.
@@ -124,7 +125,8 @@ async fn a_session_of_the_plain_postgres_store_gets_a_key_of_its_own() -> Result
     let session = tower_sessions::Session::new(None, std::sync::Arc::new(plain), None);
     session.insert("user", "from before").await?;
     session.save().await?;
-    let server = Server::start_at(&database, |store| store).await?;
+    let messages = FlashStore::new(PostgresSessionStore::new(pool.clone()));
+    let server = Server::start_on(pool, messages, flash_layer).await?;
 
     let visitor = Visitor::new(server.address);
     let cookie = format!("sessionId={}", session.id().ok_or("an id")?);

@@ -10,7 +10,7 @@ use axum::{
     routing::{get, post},
 };
 use flash_messages::{
-    Flash, FlashError, FlashLayer, FlashListener, FlashMessage, FlashStore, MemoryStore,
+    Flash, FlashError, FlashLayer, FlashListener, FlashMessage, FlashStore, Layout, MemoryStore,
     PostgresSessionStore, Visit, store::Limits, with_connection,
 };
 use sqlx::{Executor, PgPool};
@@ -27,6 +27,17 @@ pub use test_support::{Database, HTML, Result, Visitor, cookie_of, texts};
 pub enum Place {
     Postgres,
     Memory,
+}
+
+/// Returns the layout of the tables, from the variable DATABASE_LAYOUT.
+pub fn layout() -> Layout {
+    let layout = std::env::var("DATABASE_LAYOUT").unwrap_or_else(|_| "plain".to_owned());
+    layout.parse().expect("a layout")
+}
+
+/// Returns the sessions in a database, in tables with the layout of the tests.
+pub fn sessions_in(pool: PgPool) -> PostgresSessionStore {
+    PostgresSessionStore::new(pool).with_layout(layout())
 }
 
 /// A server with a page that shows messages and some that do not, on a port of its own.
@@ -75,7 +86,7 @@ impl Server {
         let pool = PgPool::connect_lazy("postgres://localhost/none")?;
         Ok(Self {
             address,
-            store: FlashStore::new(PostgresSessionStore::new(pool.clone())),
+            store: FlashStore::new(sessions_in(pool.clone())),
             pool,
             flash,
             app,
@@ -111,7 +122,7 @@ impl Server {
         pool: PgPool,
         settings: impl Fn(FlashStore) -> FlashStore,
     ) -> Result<Self> {
-        let sessions = PostgresSessionStore::new(pool.clone());
+        let sessions = sessions_in(pool.clone());
         let store = settings(FlashStore::new(sessions).with_max_waiting(1000));
         Self::start_on(pool, store, flash_layer).await
     }

@@ -1,8 +1,8 @@
 /* session create */
 -- Stores a new session. Affects no row if the id exists.
-insert into :session (id, data, expiry_date, flash_key, ends_at)
+insert into :session (shard, id, data, expiry_date, flash_key, ends_at)
 values (
-    :id, :data, least(:expiry, now() + make_interval(secs => :idle)), :flash_key,
-    case when :idle::float8 is not null then :expiry end
+    :shard, :id, :data, least(:expiry, now() + :idle::float8 * interval '1 second'), :flash_key,
+    case when :idle is not null then :expiry end
 )
-on conflict (id) do nothing
+on conflict do nothing

@@ -2,4 +2,4 @@
 -- Reads a session that has not ended.
 select s.data, s.expiry_date, s.flash_key, :needs_touch as needs_touch
 from :session s
-where s.id = :id and s.expiry_date > now()
+where s.shard = :shard and s.id = :id and s.expiry_date > now()

@@ -4,11 +4,11 @@ with old as (
     -- Concurrent requests may still send the old id. It can read for 10 more seconds.
     update :session
     set renewed = true, expiry_date = least(expiry_date, now() + interval '10 seconds')
-    where id = :old_id and not renewed and expiry_date > now()
-    returning id
+    where shard = :shard and id = :old_id and not renewed and expiry_date > now()
+    returning shard
 )
-insert into :session (id, data, expiry_date, flash_key, ends_at)
-select :id, :data, least(:expiry, now() + make_interval(secs => :idle)), :flash_key,
-    case when :idle::float8 is not null then :expiry end
+insert into :session (shard, id, data, expiry_date, flash_key, ends_at)
+select shard, :id, :data, least(:expiry, now() + :idle::float8 * interval '1 second'), :flash_key,
+    case when :idle is not null then :expiry end
 from old
-on conflict (id) do nothing
+on conflict do nothing

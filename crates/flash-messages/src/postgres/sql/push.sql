@@ -14,14 +14,16 @@ with pushed as (
     )
     left join lateral (
         select s.flash_key, :needs_touch as needs_touch
-        from :session s where s.id = p.session and s.expiry_date > now() limit 1
+        from :session s
+        where s.shard = :shard and s.id = p.session and s.expiry_date > now() limit 1
     ) s on true
 ),
 \if :again
 done as (
     -- The first attempt has stored these messages, but its answer was lost.
     select p.position, p.nonce, m.flash_key, m.id, m.leased_until
-    from pushed p join :flash m on m.flash_key = p.flash_key and m.nonce = p.nonce
+    from pushed p join :flash m
+        on m.shard = :shard and m.flash_key = p.flash_key and m.nonce = p.nonce
 ),
 \endif
 new as (
@@ -36,7 +38,7 @@ waiting as (
     select m.flash_key, m.id, m.rank, new.position, new.rank as pushed_rank
     from new cross join lateral (
         select flash_key, id, rank from :flash
-        where flash_key = new.flash_key and expires_at > now()
+        where shard = :shard and flash_key = new.flash_key and expires_at > now()
             and (leased_until is null or leased_until < now())
             and (new.key is null or key is distinct from new.key)
         offset 0
@@ -59,23 +61,24 @@ leaving as (
     order by flash_key, id
 ),
 gone as (
-    delete from :flash m using leaving l where m.flash_key = l.flash_key and m.id = l.id
+    delete from :flash m using leaving l
+    where m.shard = :shard and m.flash_key = l.flash_key and m.id = l.id
 ),
 stored as (
     insert into :flash (
-        flash_key, level, rank, text, title, link_href, link_text, key, sticky, auto_dismiss,
+        shard, flash_key, level, rank, text, title, link_href, link_text, key, sticky, auto_dismiss,
         expires_at, leased_until, nonce
     )
-    select flash_key, level, rank, text, title, link_href, link_text, key, sticky, auto_dismiss,
-        now() + make_interval(secs => :expiry),
-        case when leased then now() + make_interval(secs => :lease) end, nonce
+    select :shard, flash_key, level, rank, text, title, link_href, link_text, key, sticky, auto_dismiss,
+        now() + :expiry * interval '1 second',
+        case when leased then now() + :lease * interval '1 second' end, nonce
     from new
     where coalesce((select number from surplus where surplus.position = new.position), 0)
         = (select count(*) from leaving where leaving.position = new.position)
     -- Another statement that replaces the same rows locks them in the same order.
     order by flash_key, key nulls first, position
     -- A message replaces the one with its key. It gets a new id and a new expiry.
-    on conflict (flash_key, key) where key is not null do update set
+    on conflict (:unique_key) where key is not null do update set
         id = excluded.id, level = excluded.level, rank = excluded.rank, text = excluded.text,
         title = excluded.title, link_href = excluded.link_href, link_text = excluded.link_text,
         sticky = excluded.sticky, auto_dismiss = excluded.auto_dismiss,

@@ -6,11 +6,14 @@ with asked as (
     from unnest(:ids::text[]) with ordinality as ids (id, position)
     cross join lateral (
         select s.flash_key, :needs_touch as needs_touch
-        from :session s where s.id = ids.id and s.expiry_date > now() limit 1
+        from :session s
+        where s.shard = :shard and s.id = ids.id and s.expiry_date > now() limit 1
     ) s
+\if :local_settings
     -- A lease does not wait for the disk. After a crash of PostgreSQL, messages that pages were about
     -- to show are shown again.
     where set_config('synchronous_commit', 'off', true) is not null
+\endif
 ),
 \if :noted
 noted as (
@@ -22,7 +25,7 @@ noted as (
 ),
 acknowledged as (
     delete from :flash m using noted n
-    where m.flash_key = n.flash_key and m.id = n.id and not m.sticky
+    where m.shard = :shard and m.flash_key = n.flash_key and m.id = n.id and not m.sticky
 ),
 \endif
 waiting as (
@@ -33,7 +36,7 @@ waiting as (
     ) sessions
     cross join lateral (
         select flash_key, id, leased_until is not null as ran_out from :flash
-        where flash_key = sessions.flash_key and not sticky and expires_at > now()
+        where shard = :shard and flash_key = sessions.flash_key and not sticky and expires_at > now()
             and (leased_until is null or leased_until < now())
 \if :noted
             and id <> all(array(
@@ -45,15 +48,15 @@ waiting as (
 ),
 taken as (
     update :flash m
-    set leased_until = now() + make_interval(secs => :lease), takes = m.takes + 1
-    from waiting w where m.flash_key = w.flash_key and m.id = w.id
+    set leased_until = now() + :lease * interval '1 second', takes = m.takes + 1
+    from waiting w where m.shard = :shard and m.flash_key = w.flash_key and m.id = w.id
     returning w.position, w.ran_out, :message
 ),
 sticky as (
     select asked.position, false as ran_out, :message
     from asked cross join lateral (
         select :message from :flash m
-        where m.flash_key = asked.flash_key and m.sticky and m.expires_at > now()
+        where m.shard = :shard and m.flash_key = asked.flash_key and m.sticky and m.expires_at > now()
         offset 0
     ) m
 )
