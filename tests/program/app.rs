@@ -1,6 +1,8 @@
 //! The program, and what the tests do with it.
 
 use std::{
+    net::SocketAddr,
+    path::Path,
     process::{Command, Stdio},
     time::Duration,
 };
@@ -10,6 +12,9 @@ use tempfile::NamedTempFile;
 use test_support::free_address;
 
 pub use test_support::{Program, Result, Visitor, postgres, texts, within};
+
+/// The program that this run has built.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_race-bib");
 
 /// Starts the program, and waits until it listens.
 pub async fn start(database_url: &str, more: &[(&str, &str)]) -> Result<Program> {
@@ -23,7 +28,14 @@ pub async fn start_logging(
     log: impl Into<Stdio>,
 ) -> Result<Program> {
     let address = free_address().await?;
-    let mut command = Command::new(env!("CARGO_BIN_EXE_race-bib"));
+    let mut command = command(Path::new(PROGRAM), database_url, address);
+    command.envs(more.iter().copied()).stdout(log);
+    Program::start(&mut command, address).await
+}
+
+/// Returns a command that starts a program of any release at this address.
+pub fn command(program: &Path, database_url: &str, address: SocketAddr) -> Command {
+    let mut command = Command::new(program);
     command
         // No .env there.
         .current_dir(std::env::temp_dir())
@@ -32,10 +44,8 @@ pub async fn start_logging(
         .env("LEPTOS_SITE_ADDR", address.to_string())
         .env("RUST_LOG", "warn")
         .env("POST_BURST", "100000")
-        .env_remove("PORT")
-        .envs(more.iter().copied())
-        .stdout(log);
-    Program::start(&mut command, address).await
+        .env_remove("PORT");
+    command
 }
 
 /// Starts the program, and waits until it is ready.

@@ -1,13 +1,10 @@
-//! Connections that go silent, are closed, lead to the wrong server or through a pooler.
+//! Connections that go silent, are closed, or lead to the wrong server.
 
-use std::{fs, process::Command, time::Duration};
+use std::time::Duration;
 
 use reqwest::StatusCode;
 use sqlx::{Connection, Executor, PgConnection};
-use tempfile::tempdir;
-use test_support::free_address;
 use tokio::{sync::watch, task::JoinSet};
-use xtask::{command::output, setup::servers};
 
 use crate::{
     app::{self, Program, Result, Visitor, postgres, races, within, works},
@@ -156,50 +153,4 @@ async fn after_a_failover_writes_go_to_the_new_primary_within_seconds() -> Resul
     let after = visitor.messages("/").await?;
     assert_eq!([during, after].concat(), ["before", "after"]);
     Ok(())
-}
-
-/// Fault P10.
-#[tokio::test]
-async fn behind_pgbouncer_in_session_mode_the_program_is_ready_and_works() -> Result {
-    let pgbouncer = match servers::pgbouncer() {
-        Ok(pgbouncer) => pgbouncer,
-        Err(reason) => {
-            println!("skipped: {reason:#}");
-            return Ok(());
-        }
-    };
-    let postgres = postgres("")?;
-    let (_, port) = (postgres.url.strip_suffix("/postgres"))
-        .and_then(|url| url.rsplit_once(':'))
-        .ok_or("a port")?;
-    let address = free_address().await?;
-    let folder = tempdir()?;
-    let settings = folder.path().join("pgbouncer.ini");
-    fs::write(
-        &settings,
-        format!(
-            "[databases]
-             postgres = host=127.0.0.1 port={port} user=race
-             [pgbouncer]
-             listen_addr = 127.0.0.1
-             listen_port = {}
-             unix_socket_dir =
-             auth_type = any
-             pool_mode = session
-             ignore_startup_parameters = options,extra_float_digits
-             ",
-            address.port()
-        )
-        .replace("\n             ", "\n"),
-    )?;
-    let mut command = Command::new(pgbouncer);
-    command.arg("--quiet").arg(&settings);
-    let is_root = output(Command::new("id").arg("-u")).is_some_and(|user| user == "0");
-    if is_root {
-        command.args(["--user", "nobody"]);
-    }
-    let _pooler = Program::start(&mut command, address).await?;
-    let url = format!("postgres://race@{address}/postgres");
-    let app = app::ready(&url).await?;
-    works(&app, Duration::from_secs(5)).await
 }

@@ -4,7 +4,11 @@ use std::{collections::BTreeMap, time::Duration};
 
 use reqwest::StatusCode;
 use test_support::Signal;
-use tokio::sync::watch;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::watch,
+};
 
 use crate::app::{self, Result, Visitor, postgres, push_on};
 
@@ -92,5 +96,23 @@ async fn an_instance_that_is_killed_under_load_loses_no_message() -> Result {
     }
     println!("{pushes} pushed, {again} shown twice");
     assert!(pushes > 50, "{pushes} pushes are no load");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_client_that_has_connected_before_sigterm_gets_its_page() -> Result {
+    let postgres = postgres("")?;
+    let mut app = app::ready(&postgres.url).await?;
+    let mut connection = TcpStream::connect(app.address).await?;
+    app.signal(Signal::TERM)?;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let refused = TcpStream::connect(app.address).await;
+    assert!(refused.is_err(), "the port is still open");
+    let request = "GET / HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n";
+    connection.write_all(request.as_bytes()).await?;
+    let mut page = String::new();
+    connection.read_to_string(&mut page).await?;
+    assert!(page.starts_with("HTTP/1.1 200"), "{page}");
+    assert!(app.wait()?.success());
     Ok(())
 }

@@ -13,7 +13,7 @@ mod flags {
             default cmd help {}
             /// Run the app on http://localhost:5500, built again at each change.
             cmd serve {}
-            /// Run all checks, or only some: format lint depend unit build browser firefox lighthouse.
+            /// Run all checks, or only some: format lint depend unit failover build browser firefox lighthouse.
             cmd test {
                 /// The checks to run; all of them by default.
                 repeated steps: String

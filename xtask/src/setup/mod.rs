@@ -23,6 +23,7 @@ pub use browsers::{CHROMIUM, FIREFOX};
 pub use cargo_tools::{CARGO_DENY, CARGO_FUZZ, CARGO_LEPTOS, CARGO_MACHETE, WASM_BINDGEN};
 pub use npm::NPM_PACKAGES;
 pub use postgres::POSTGRES;
+pub use servers::FAILOVER;
 pub use wasm_target::WASM_TARGET;
 
 /// Something that a command needs.

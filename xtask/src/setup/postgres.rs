@@ -74,6 +74,12 @@ fn find() -> Option<PathBuf> {
     debian.or_else(by_config).or_else(on_path).or_else(by_npm)
 }
 
+/// Returns the folder of a PostgreSQL that can copy itself: npm's has not all of its programs.
+pub fn with_replication() -> Option<PathBuf> {
+    find()
+        .filter(|folder| folder.join("pg_basebackup").exists() && folder.join("pg_rewind").exists())
+}
+
 /// Where the user that runs the server can read it.
 fn npm_folder() -> PathBuf {
     reachable(&root().join("target/postgres"))

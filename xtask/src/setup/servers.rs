@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use super::apt;
+use super::{Lane, Need, apt, postgres};
 use crate::{command::find, steps::step};
 
 /// Returns nginx, a proxy that buffers.
@@ -18,6 +18,41 @@ pub fn nginx() -> Result<String> {
 /// Returns PgBouncer, a pool of connections in front of PostgreSQL.
 pub fn pgbouncer() -> Result<String> {
     server("pgbouncer", "pgbouncer")
+}
+
+pub const FAILOVER: Need = Need {
+    name: "Patroni, etcd and HAProxy, for the failover tests",
+    usual: "30 s",
+    lane: Lane::Download,
+    is_there: || failover().is_ok(),
+    install: || {
+        let mut packages = vec!["patroni", "etcd-server", "haproxy"];
+        if postgres::with_replication().is_none() {
+            packages.push("postgresql");
+        }
+        apt::install(&packages)
+    },
+};
+
+/// The programs of a PostgreSQL that fails over.
+pub struct Failover {
+    pub patroni: PathBuf,
+    pub etcd: PathBuf,
+    pub haproxy: PathBuf,
+    /// The folder of PostgreSQL's programs.
+    pub postgres: PathBuf,
+}
+
+/// # Errors
+/// One of them is not installed.
+pub fn failover() -> Result<Failover> {
+    let program = |name: &'static str| find(&[name]).with_context(|| format!("{name} is missing"));
+    Ok(Failover {
+        patroni: program("patroni")?,
+        etcd: program("etcd")?,
+        haproxy: program("haproxy")?,
+        postgres: postgres::with_replication().context("pg_basebackup is missing")?,
+    })
 }
 
 /// Returns the installed one, else the system's package.
