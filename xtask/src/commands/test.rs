@@ -192,10 +192,9 @@ fn unit() -> Result<()> {
     let sh = shell()?;
     run(unit_tests(&sh).env("DATABASE_URL", &database.url))?;
     // The same in partitioned tables.
-    let packages = ["flash-messages", "race-bib"].map(|name| format!("--package={name}"));
     let tests = ["flash", "http"].map(|name| format!("--test={name}"));
     run(
-        cmd!(sh, "cargo test {packages...} {tests...} --locked {SERVER}")
+        cmd!(sh, "cargo test --workspace {tests...} --locked {SERVER}")
             .env("DATABASE_URL", &database.url)
             .env("DATABASE_LAYOUT", "partitioned:4"),
     )
@@ -207,7 +206,7 @@ fn failover() -> Result<()> {
     let options = ["--ignored", "--test-threads=1", "--nocapture"];
     run(cmd!(
         sh,
-        "cargo test --package=race-bib --test=failover --locked {SERVER} -- {options...}"
+        "cargo test --workspace --test=failover --locked {SERVER} -- {options...}"
     ))
 }
 
