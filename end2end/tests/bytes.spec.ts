@@ -40,5 +40,5 @@ test("pages keep to their budget of bytes", async ({ baseURL }, { project }) => 
   console.log("bytes of a first visit, and of the script that the first message brings:", bytes);
   expect(bytes.html).toBeLessThanOrEqual(6 * 1024);
   expect(bytes.css).toBeLessThanOrEqual(8 * 1024);
-  expect(bytes.js + bytes.wasm).toBeLessThanOrEqual(62 * 1024);
+  expect(bytes.js + bytes.wasm).toBeLessThanOrEqual(60 * 1024);
 });

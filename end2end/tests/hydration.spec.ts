@@ -50,6 +50,8 @@ for (const [name, how] of Object.entries(CHANGES)) {
     await page.goto("/messages");
     await expect.poll(async () => failed.length || page.locator("[data-hydrated]").count()).toBeGreaterThan(0);
     await page.waitForTimeout(300);
+    // The region hydrates nothing, so nothing in it can fail.
+    if (!name.startsWith("all")) expect(failed).toEqual([]);
     await expect(messages.all).toHaveCount(2);
 
     await messages.all.first().locator(".flash-dismiss").click();
@@ -68,21 +70,7 @@ for (const [name, how] of Object.entries(CHANGES)) {
 test("one island's failure leaves the others alive", async ({ page, messages, javaScriptEnabled, troubles }) => {
   test.skip(!javaScriptEnabled, "nothing hydrates");
   const failed = failures(page);
-  // The island of the messages fails. They are alive all the same: nothing in them is hydrated.
   await messages.post({ level: "info", text: "one" });
-  await change(page, CHANGES["bare text first in the island"]);
-  await page.goto("/messages");
-  await expect.poll(() => failed.length).toBe(1);
-  await page.waitForTimeout(300);
-  expect(failed.splice(0), "the other islands hydrate").toHaveLength(1);
-  await page.getByRole("button", { name: "Without a page load", exact: true }).click();
-  await expect(messages.all).toHaveCount(2);
-  await messages.all.first().getByRole("button", { name: "Dismiss" }).click();
-  await expect(messages.all).toContainText("Here without a page load");
-  await page.unrouteAll();
-
-  // The second one fails. The first one is alive.
-  await messages.post({ level: "info", text: "two" });
   await change(page, inIsland("FetchButton", (html) => html.replace(/<form/, "EXTENSION<form")));
   await page.goto("/messages");
   await messages.hydrated();

@@ -13,10 +13,9 @@ use leptos::{
         ServerFn, error::SERVER_FN_ERROR_HEADER, request::browser::BrowserRequest,
         response::browser::BrowserResponse,
     },
-    task::spawn_local,
 };
 use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::JsFuture;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{Headers, RequestInit, Response};
 
 use super::{list, notes};

@@ -5,7 +5,7 @@ use std::cell::Cell;
 
 use flash_messages::FlashMessage;
 use leptos::prelude::*;
-use wasm_bindgen::{JsCast, closure::Closure};
+use wasm_bindgen::{JsCast, closure::Closure, prelude::wasm_bindgen};
 use web_sys::{
     Element, Event, EventTarget, HtmlElement, KeyboardEvent, MutationObserver,
     MutationObserverInit, PageTransitionEvent, PointerEvent,
@@ -26,6 +26,12 @@ pub fn style_path() -> &'static str {
 /// Returns nothing: the HTML already has it.
 pub fn note_shown_path() -> &'static str {
     ""
+}
+
+/// Brings the region in an island to life.
+#[wasm_bindgen(js_name = FlashIsland)]
+pub fn hydrate_island(_: HtmlElement) {
+    come_alive();
 }
 
 /// Brings the region to life, soon. An app may render it again, and hydration may run an island twice.
