@@ -2,9 +2,9 @@
 
 use std::{convert::Infallible, future::IntoFuture, time::Duration};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use axum::Router;
-use leptos_flash::{FlashListener, LAST_REQUESTS, with_connection};
+use leptos_flash::{FlashListener, LAST_REQUESTS, OtherLayout, with_connection};
 use sqlx::{PgPool, postgres::PgPoolOptions};
 use tokio::{
     net::TcpListener,
@@ -48,23 +48,24 @@ pub async fn run() -> Result<()> {
         )
     })?;
     let pool = pool(&config);
-    if let Some(address) = config.metrics {
-        serve_metrics(address, pool.clone()).await?;
-    }
     let app = Application::build(config.clone(), pool);
+    if let Some(address) = config.metrics {
+        serve_metrics(address, app.state.session_store.clone()).await?;
+    }
     let mut preparing = std::pin::pin!(prepare(&config, &app));
     // While instances of the release before still run, columns that this one needs may be missing.
-    let is_prepared = tokio::time::timeout(START, &mut preparing).await.is_ok();
+    let prepared = tokio::time::timeout(START, &mut preparing).await;
     let prepare = async {
-        if !is_prepared {
-            preparing.await;
+        match prepared {
+            Ok(prepared) => prepared?,
+            Err(_) => preparing.await?,
         }
         std::future::pending().await
     };
     tracing::info!("listening on http://{}", listener.local_addr()?);
     tokio::select! {
         served = app.flash.run(serve(listener, app.router.clone())) => served,
-        never = prepare => never,
+        failed = prepare => failed,
         never = forget_quiet_clients(&app.state.post_limit) => match never {},
     }
 }
@@ -82,12 +83,22 @@ fn pool(config: &Config) -> PgPool {
 }
 
 /// Creates the tables, as soon as there is a database.
-async fn prepare(config: &Config, app: &Application) {
+///
+/// # Errors
+/// The tables have another layout.
+async fn prepare(config: &Config, app: &Application) -> Result<()> {
     let mut pause = Duration::from_secs(1);
     loop {
-        let Err(error) = app.migrate().await else {
-            return tracing::info!("the database is ready");
+        let Err(error) = app.migrate().await.map_err(anyhow::Error::from) else {
+            tracing::info!("the database is ready");
+            return Ok(());
         };
+        if let Some(other) = error
+            .chain()
+            .find_map(|cause| cause.downcast_ref::<OtherLayout>())
+        {
+            bail!("DATABASE_LAYOUT is wrong: {other}. docs/scale.md says how to change it");
+        }
         tracing::warn!(
             "waiting for PostgreSQL at {}:{}, see DATABASE_URL; pages go without sessions and messages \
              until then. Next attempt in {pause:?}: {error}",

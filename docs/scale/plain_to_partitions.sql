@@ -1,5 +1,7 @@
 -- Puts the plain tables aside. The schema of the new layout is created after this, then
 -- fill_partitions.sql is run.
+\set ON_ERROR_STOP on
+begin;
 alter table tower_sessions.session rename to session_before;
 alter table flash_message rename to flash_message_before;
 -- The new tables need these names.
@@ -10,3 +12,4 @@ alter index flash_message_pkey rename to flash_message_before_pkey;
 alter index flash_message_key_idx rename to flash_message_before_key_idx;
 alter index flash_message_expires_at_idx rename to flash_message_before_expires_at_idx;
 alter sequence flash_message_id_seq rename to flash_message_before_id_seq;
+commit;

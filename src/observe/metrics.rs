@@ -9,8 +9,8 @@ use axum::{
     http::{Method, StatusCode},
     routing::get,
 };
+use leptos_flash::PostgresSessionStore;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use sqlx::PgPool;
 use tokio::net::TcpListener;
 
 /// Seconds.
@@ -19,14 +19,14 @@ const TIMES: [f64; 9] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.0, 10.0]
 #[derive(Clone)]
 struct Numbers {
     prometheus: PrometheusHandle,
-    pool: PgPool,
+    sessions: PostgresSessionStore,
 }
 
 /// Counts from now on, and serves `/metrics` on `address`.
 ///
 /// # Errors
 /// The port is taken.
-pub async fn serve_metrics(address: SocketAddr, pool: PgPool) -> Result<()> {
+pub async fn serve_metrics(address: SocketAddr, sessions: PostgresSessionStore) -> Result<()> {
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("METRICS_ADDR: can't listen on {address}. Set another one"))?;
@@ -42,14 +42,23 @@ pub async fn serve_metrics(address: SocketAddr, pool: PgPool) -> Result<()> {
     });
     let app = Router::new()
         .route("/metrics", get(numbers))
-        .with_state(Numbers { prometheus, pool });
+        .with_state(Numbers {
+            prometheus,
+            sessions,
+        });
     tokio::spawn(axum::serve(listener, app).into_future());
     Ok(())
 }
 
-async fn numbers(State(Numbers { prometheus, pool }): State<Numbers>) -> String {
-    let idle = u32::try_from(pool.num_idle()).unwrap_or(u32::MAX);
-    metrics::gauge!("database_connections").set(pool.size());
+async fn numbers(
+    State(Numbers {
+        prometheus,
+        sessions,
+    }): State<Numbers>,
+) -> String {
+    let (open, idle) = sessions.database().connections();
+    let idle = u32::try_from(idle).unwrap_or(u32::MAX);
+    metrics::gauge!("database_connections").set(open);
     metrics::gauge!("database_connections_idle").set(idle);
     prometheus.render()
 }

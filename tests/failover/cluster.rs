@@ -285,7 +285,7 @@ fn etcd(program: &Path, root: &Path, client: SocketAddr, peer: SocketAddr) -> Co
     command
 }
 
-/// Times are a tenth of those of production, so that the tests are short.
+/// Times are short, so that the tests are: production has a `ttl` of 20 to 30.
 fn patroni(
     number: usize,
     root: &Path,

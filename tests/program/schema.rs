@@ -8,6 +8,7 @@ use std::{
 };
 
 use sqlx::{Connection, Executor, PgConnection};
+use test_support::free_address;
 
 use crate::app::{self, Result, Visitor, postgres, races, within, works};
 
@@ -206,4 +207,24 @@ async fn a_session_that_can_not_be_read_is_none_and_its_visitor_can_begin_anothe
 fn logged(file: impl AsRef<Path>) -> Result<Vec<String>> {
     let log = fs::read_to_string(file)?;
     Ok(log.lines().map(str::to_owned).collect())
+}
+
+#[tokio::test]
+async fn a_program_with_another_layout_than_its_tables_ends_with_a_sentence() -> Result {
+    let postgres = postgres("")?;
+    drop(app::ready(&postgres.url).await?);
+    let address = free_address().await?;
+    let mut command = app::command(Path::new(app::PROGRAM), &postgres.url, address);
+    let ended = command.env("DATABASE_LAYOUT", "partitioned:16").output()?;
+    let complaint = String::from_utf8_lossy(&ended.stderr);
+    assert!(!ended.status.success());
+    for word in [
+        "DATABASE_LAYOUT",
+        "\"session\"",
+        "partitioned:16",
+        "docs/scale.md",
+    ] {
+        assert!(complaint.contains(word), "{word} in {complaint}");
+    }
+    Ok(())
 }

@@ -72,8 +72,8 @@ pub use {
     },
     memory::MemoryStore,
     pg_sessions::{
-        InvalidLayout, Layout, MemorySessions, PostgresSessionStore, SessionInfo, SessionKey,
-        SessionLayer, SessionService, Visit, cookies, is_page_load,
+        InvalidLayout, Layout, MemorySessions, OtherLayout, PostgresSessionStore, SessionInfo,
+        SessionKey, SessionLayer, SessionService, Visit, cookies, is_page_load,
     },
     postgres::FlashStore,
     sqlx,

@@ -51,7 +51,7 @@ pub use {
     flash_messages::{
         Flash, FlashError, FlashIo, FlashLayer, FlashListener, FlashService, FlashStore,
         InvalidLayout, LAST_REQUESTS, Layout, MakeWithConnection, MemorySessions, MemoryStore,
-        PostgresSessionStore, SessionInfo, SessionKey, SessionLayer, SessionService,
+        OtherLayout, PostgresSessionStore, SessionInfo, SessionKey, SessionLayer, SessionService,
         TunedTcpListener, Visit, WithConnection, cookie, cookies, is_page_load, lease, sqlx, store,
         testing, tower_sessions, with_connection,
     },

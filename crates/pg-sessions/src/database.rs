@@ -101,6 +101,13 @@ impl Database {
         &self.0.app_pool
     }
 
+    /// Returns the number of open connections, and how many of them are idle. Those of the app's pool do
+    /// not count.
+    pub fn connections(&self) -> (u32, usize) {
+        let pool = self.0.own_pool.get();
+        pool.map_or((0, 0), |pool| (pool.size(), pool.num_idle()))
+    }
+
     /// Returns a connection for one or more statements. Pass each of their results to
     /// [`check`](Connection::check). It tries again while the database can't be reached: a standby may be
     /// about to become the primary.
@@ -225,14 +232,19 @@ pub struct Patience {
 impl Patience {
     /// Begins now.
     pub fn new(patience: Duration) -> Self {
+        Self::since(Instant::now(), patience)
+    }
+
+    /// Began at this time.
+    pub fn since(start: Instant, patience: Duration) -> Self {
         Self {
-            ends: tokio::time::Instant::now() + patience,
+            ends: (start + patience).into(),
             has_failed: false,
         }
     }
 
-    /// Waits before another attempt, but for the second one: an idle connection has often been closed
-    /// meanwhile. Returns whether there is time for an attempt.
+    /// Waits before another attempt. The first retry is immediate, because an idle connection has often been
+    /// closed meanwhile; later ones wait 100 ms. Returns whether there is time for an attempt.
     pub async fn pause(&mut self) -> bool {
         if std::mem::replace(&mut self.has_failed, true) {
             tokio::time::sleep(PAUSE).await;

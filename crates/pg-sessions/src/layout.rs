@@ -10,8 +10,7 @@ use crate::key::SessionKey;
 ///
 /// A part is a shard. All rows of a session are in one shard, and each statement names that shard, so
 /// PostgreSQL looks into one part only. The shard is the last bits of the session's ids and of its key.
-/// <https://github.com/race-bib/race-bib/blob/main/docs/scale.md> says when to change the layout, and
-/// how.
+/// docs/scale.md in the repository says when to change the layout, and how.
 ///
 /// ```
 /// use pg_sessions::Layout;
@@ -142,11 +141,12 @@ impl fmt::Display for InvalidLayout {
 
 impl std::error::Error for InvalidLayout {}
 
-/// A table exists, and was made for another layout.
+/// A table exists, and was made for another layout. It is the source of the error of
+/// [`PostgresSessionStore::migrate`](crate::PostgresSessionStore::migrate) then.
 #[derive(Debug)]
-pub(crate) struct OtherLayout {
-    pub table: String,
-    pub layout: Layout,
+pub struct OtherLayout {
+    pub(crate) table: String,
+    pub(crate) layout: Layout,
 }
 
 impl fmt::Display for OtherLayout {

@@ -37,7 +37,7 @@ pub use cookie::cookies;
 pub use info::SessionInfo;
 pub use key::SessionKey;
 pub use layer::{SessionLayer, SessionService};
-pub use layout::{InvalidLayout, Layout};
+pub use layout::{InvalidLayout, Layout, OtherLayout};
 pub use memory::MemorySessions;
 pub use request::{is_page_load, is_speculative};
 pub use sessions::{Sessions, StoredSession};

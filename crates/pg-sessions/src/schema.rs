@@ -155,8 +155,16 @@ impl Schema {
             storage,
             ..
         } = self;
+        // The constraint tells the layout of a table that exists.
+        let constraint = match layout {
+            Layout::Plain => String::new(),
+            Layout::Partitioned { .. } | Layout::Citus { .. } => format!(
+                ",\n    constraint \"{layout}\" check (shard < {})",
+                layout.shards().count()
+            ),
+        };
         let create = format!(
-            "create table if not exists {table} (\n    {definition},\n    primary key ({})\n)",
+            "create table if not exists {table} (\n    {definition},\n    primary key ({}){constraint}\n)",
             layout.key(key)
         );
         let with_storage = match *storage {
@@ -247,20 +255,26 @@ impl Schema {
     /// Returns the statements that create what is missing.
     async fn missing(&self, connection: &mut PgConnection) -> sqlx::Result<Vec<Vec<String>>> {
         let table = &self.table;
-        let (has_schema, kind, has_shards): (bool, Option<String>, bool) = sqlx::query_as(
+        type Found = (bool, Option<String>, bool, Option<String>);
+        let (has_schema, kind, has_shards, written): Found = sqlx::query_as(
             "select to_regnamespace($1) is not null,
                 (select relkind::text from pg_class where oid = to_regclass($2)),
                 exists (
                     select from pg_index i join pg_attribute a on a.attrelid = i.indrelid
                     where i.indrelid = to_regclass($2) and i.indisprimary
                         and a.attnum = any(i.indkey) and a.attname = 'shard'
+                ),
+                (
+                    select conname::text from pg_constraint
+                    where conrelid = to_regclass($2) and conname ~ '^(partitioned|citus):'
                 )",
         )
         .bind(quoted(&table.schema))
         .bind(table.to_string())
         .fetch_one(&mut *connection)
         .await?;
-        if kind.is_some() && has_shards != (self.layout != Layout::Plain) {
+        let is_other = written.is_some_and(|written| written != self.layout.to_string());
+        if kind.is_some() && (is_other || has_shards != (self.layout != Layout::Plain)) {
             let error = OtherLayout {
                 table: table.to_string(),
                 layout: self.layout,

@@ -3,7 +3,7 @@
 use std::{
     slice,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use pg_sessions::database::{
@@ -64,6 +64,7 @@ struct Waiting<S: Query> {
     ticket: u64,
     request: S::Request,
     reply: oneshot::Sender<Answer<S>>,
+    since: Instant,
     /// The tracing span of the HTTP request.
     span: Span,
 }
@@ -87,6 +88,7 @@ impl<S: Query> Batcher<S> {
                 ticket,
                 request,
                 reply,
+                since: Instant::now(),
                 span: Span::current(),
             });
             ticket
@@ -170,10 +172,12 @@ impl<S: Query> Worker<S> {
             let span = waiting
                 .first()
                 .map_or_else(Span::none, |first| first.span.clone());
+            let since = waiting.iter().map(|waiting| waiting.since).min();
+            let patience = Patience::since(since.unwrap_or_else(Instant::now), S::PATIENCE);
             let (requests, replies): (Vec<_>, Vec<_>) = (waiting.into_iter())
                 .map(|waiting| (waiting.request, waiting.reply))
                 .unzip();
-            let answers = execute(&statement, &database, &mut connection, &requests);
+            let answers = execute(&statement, &database, &mut connection, &requests, patience);
             match answers.instrument(span).await {
                 Ok(answers) => {
                     for (reply, answer) in replies.into_iter().zip(answers) {
@@ -224,9 +228,9 @@ async fn execute<S: Query>(
     database: &Database,
     kept: &mut Option<Connection>,
     requests: &[S::Request],
+    mut patience: Patience,
 ) -> sqlx::Result<Vec<Answer<S>>> {
     let mut again = false;
-    let mut patience = Patience::new(S::PATIENCE);
     loop {
         let connection = match kept {
             Some(connection) => connection,

@@ -30,6 +30,7 @@ impl Rows {
     /// Deletes messages that pages have shown, or marks them if they are undoable.
     pub async fn delete_shown(&self, shown: &[Shown]) -> sqlx::Result<()> {
         let of_shards = Layout::by_shard(shown, |shown| self.layout.shard_of_key(shown.key));
+        let mut done = Ok(());
         for (shard, shown) in of_shards {
             let keys: Vec<_> = shown.iter().map(|shown| shown.key.0).collect();
             let ids: Vec<_> = shown.iter().map(|shown| shown.id).collect();
@@ -43,14 +44,16 @@ impl Rows {
                     .bind(&undoable)
                     .bind(shard)
             };
-            self.database.write(delete).await?;
+            // The caller tries again by itself. A shard that can't be reached blocks no other one.
+            done = done.and(self.database.read(delete).await.map(drop));
         }
-        Ok(())
+        done
     }
 
     /// Deletes messages that the browser has noted as shown.
     pub async fn delete_acknowledged(&self, messages: &[Acknowledged]) -> sqlx::Result<()> {
         let of_shards = Layout::by_shard(messages, |noted| self.layout.shard(&noted.session));
+        let mut done = Ok(());
         for (shard, messages) in of_shards {
             let sessions: Vec<_> = (messages.iter())
                 .map(|noted| noted.session.to_string())
@@ -64,9 +67,10 @@ impl Rows {
                     .bind(&ids)
                     .bind(shard)
             };
-            self.database.write(delete).await?;
+            // The caller tries again by itself. A shard that can't be reached blocks no other one.
+            done = done.and(self.database.read(delete).await.map(drop));
         }
-        Ok(())
+        done
     }
 
     /// Deletes the dismissed messages of a session, and makes the others wait again.

@@ -116,3 +116,34 @@ impl Sql {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_statement_names_the_shard_beside_each_table() {
+        let (flash, session) = (Table::new("a", "flash"), Table::new("a", "session"));
+        for layout in [Layout::Plain, Layout::Citus { shards: 4 }] {
+            let sql = Sql::new(&flash, &session, layout);
+            for statement in [
+                &sql.push,
+                &sql.push_again,
+                &sql.take,
+                &sql.take_noted,
+                &sql.give_back,
+                &sql.renew_lease,
+                &sql.delete_shown,
+                &sql.delete_acknowledged,
+                &sql.dismiss,
+                &sql.delete_expired,
+            ] {
+                let count = |text: &str| statement.matches(text).count();
+                let inserts = count(&format!("insert into {flash}"));
+                let tables = count(&flash.to_string()) + count(&session.to_string()) - inserts;
+                assert_eq!(count("shard = $"), tables, "{statement}");
+                assert_eq!(count("select $"), inserts, "{statement}");
+            }
+        }
+    }
+}

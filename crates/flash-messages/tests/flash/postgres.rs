@@ -1,6 +1,9 @@
 //! PostgreSQL as others use it: other columns, partitions, rows that can't be read, many jobs.
 
-use std::time::{Duration, Instant};
+use std::{
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
 
 use flash_messages::{FlashMessage, FlashStore, Layout, PostgresSessionStore};
 use sqlx::{Executor, PgPool};
@@ -106,6 +109,17 @@ async fn the_rows_of_a_session_are_in_one_partition_and_all_partitions_are_used(
     Ok(())
 }
 
+/// Runs a script of docs/scale.
+fn psql(url: &str, arguments: &[&str]) -> Result {
+    let scripts = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/scale");
+    let mut psql = Command::new("psql");
+    psql.current_dir(scripts)
+        .args(["--no-psqlrc", "--quiet", "--dbname", url]);
+    let status = psql.args(arguments).stdout(Stdio::null()).status()?;
+    assert!(status.success(), "{arguments:?}");
+    Ok(())
+}
+
 /// The whole move: a plain table becomes a partitioned one with the rows that it had.
 #[tokio::test]
 async fn plain_tables_move_into_partitions_with_all_their_rows() -> Result {
@@ -118,16 +132,15 @@ async fn plain_tables_move_into_partitions_with_all_their_rows() -> Result {
         visitor.push(&format!("for {number}")).await?;
     }
     drop(server);
-    pool.execute(include_str!(
-        "../../../../docs/scale/plain_to_partitions.sql"
-    ))
-    .await?;
+    psql(&database.url, &["-f", "plain_to_partitions.sql"])?;
     let layout = Layout::Partitioned { shards: 16 };
     let sessions = PostgresSessionStore::new(pool.clone()).with_layout(layout);
     let messages = FlashStore::new(sessions);
     pool.execute(&*messages.schema()).await?;
-    pool.execute(include_str!("../../../../docs/scale/fill_partitions.sql"))
-        .await?;
+    psql(
+        &database.url,
+        &["-v", "shards=16", "-f", "fill_partitions.sql"],
+    )?;
     let server = Server::start_on(pool, messages, flash_layer).await?;
     for (number, visitor) in visitors.iter().enumerate() {
         let visitor = visitor.at(server.address);
@@ -140,19 +153,27 @@ async fn plain_tables_move_into_partitions_with_all_their_rows() -> Result {
 
 #[tokio::test]
 async fn tables_of_another_layout_are_refused_by_name() -> Result {
-    let database = Database::create().await?;
-    let pool = database.connect().await?;
-    let plain = PostgresSessionStore::new(pool.clone());
-    plain.migrate().await?;
-    let error = plain
-        .with_layout(Layout::Partitioned { shards: 4 })
-        .migrate()
-        .await;
-    let error = error.expect_err("the table is plain").to_string();
-    assert!(
-        error.contains("\"session\" exists") && error.contains("partitioned:4"),
-        "{error}"
+    let (four, eight) = (
+        Layout::Partitioned { shards: 4 },
+        Layout::Partitioned { shards: 8 },
     );
+    for (made, asked) in [
+        (Layout::Plain, four),
+        (four, Layout::Plain),
+        (eight, four),
+        (four, eight),
+    ] {
+        let database = Database::create().await?;
+        let sessions = PostgresSessionStore::new(database.connect().await?);
+        sessions.clone().with_layout(made).migrate().await?;
+        let error = sessions.with_layout(asked).migrate().await;
+        let error = error.expect_err("it has another layout").to_string();
+        let asked = format!("its layout is not {asked}");
+        assert!(
+            error.contains("\"session\" exists") && error.contains(&asked),
+            "{error}"
+        );
+    }
     Ok(())
 }
 
