@@ -114,6 +114,10 @@ impl Cluster {
         )
         .fetch_one(&mut primary)
         .await?;
+        let leader = self.primary().await?;
+        for node in (0..NODES).filter(|node| *node != leader) {
+            self.nodes[node].receiver()?;
+        }
         let is_synchronous = commits == Commits::Asynchronous || !names.is_empty();
         match (standbys, is_synchronous) {
             (2, true) => Ok(()),
