@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use cookie::Key;
-use leptos_flash::{FlashStore, InvalidLayout, Layout, PostgresSessionStore};
+use leptos_flash::{FlashStore, Layout, PostgresSessionStore};
 use sqlx::{PgPool, postgres::PgConnectOptions};
 
 use crate::{config, server};
@@ -25,8 +25,9 @@ enum Command {
     Secret,
     /// Prints the SQL of the tables, for a database in which the program may not create them
     Schema {
-        /// The layout: plain, partitioned:16, citus:32. By default that of DATABASE_LAYOUT
-        layout: Option<Layout>,
+        /// The same as DATABASE_LAYOUT
+        #[arg(default_value_t)]
+        layout: Layout,
     },
 }
 
@@ -41,13 +42,7 @@ pub async fn main() -> ExitCode {
             }
         },
         Some(Command::Secret) => println!("{}", secret()),
-        Some(Command::Schema { layout }) => match layout.map_or_else(layout_of_env, Ok) {
-            Ok(layout) => print!("{}", schema(layout)),
-            Err(error) => {
-                eprintln!("DATABASE_LAYOUT: {error}");
-                return ExitCode::FAILURE;
-            }
-        },
+        Some(Command::Schema { layout }) => print!("{}", schema(layout)),
     }
     ExitCode::SUCCESS
 }
@@ -63,14 +58,6 @@ fn secret() -> String {
 fn schema(layout: Layout) -> String {
     let pool = PgPool::connect_lazy_with(PgConnectOptions::new());
     FlashStore::new(PostgresSessionStore::new(pool).with_layout(layout)).schema()
-}
-
-fn layout_of_env() -> Result<Layout, InvalidLayout> {
-    _ = dotenvy::dotenv();
-    match std::env::var("DATABASE_LAYOUT") {
-        Ok(layout) if !layout.trim().is_empty() => layout.trim().parse(),
-        _ => Ok(Layout::default()),
-    }
 }
 
 fn settings() -> String {

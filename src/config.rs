@@ -34,8 +34,8 @@ pub struct Config {
     #[arg(value_parser = value_parser!(u32).range(1..))]
     pub connections: u32,
 
-    /// The tables are plain, partitioned:16 or citus:32: in that many parts, a power of two up to 256.
-    /// docs/scale.md says when, and how to change it.
+    /// The tables are plain, or in parts: partitioned:16 on one server, citus:32 on many. The number is a
+    /// power of two up to 256. docs/scale.md says when, and how to change it.
     #[arg(long = "DATABASE_LAYOUT", default_value = "plain")]
     pub layout: Layout,
 

@@ -1,15 +1,13 @@
 //! Starts: config, logs, database, router, serve, shut down.
 
-use std::{convert::Infallible, future::IntoFuture, time::Duration};
+use std::{convert::Infallible, time::Duration};
 
 use anyhow::{Context, Result, bail};
-use axum::Router;
-use leptos_flash::{FlashListener, LAST_REQUESTS, OtherLayout, with_connection};
+use leptos_flash::OtherLayout;
 use sqlx::{PgPool, postgres::PgPoolOptions};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
-    sync::watch,
 };
 
 use crate::{
@@ -24,7 +22,7 @@ use crate::{
 const GRACE: Duration = Duration::from_secs(8);
 
 /// The first requests wait at most this long for the tables.
-const START: Duration = Duration::from_secs(1);
+const PREPARE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Runs until SIGTERM or Ctrl-C.
 ///
@@ -54,7 +52,7 @@ pub async fn run() -> Result<()> {
     }
     let mut preparing = std::pin::pin!(prepare(&config, &app));
     // While instances of the release before still run, columns that this one needs may be missing.
-    let prepared = tokio::time::timeout(START, &mut preparing).await;
+    let prepared = tokio::time::timeout(PREPARE_TIMEOUT, &mut preparing).await;
     let prepare = async {
         match prepared {
             Ok(prepared) => prepared?,
@@ -64,7 +62,7 @@ pub async fn run() -> Result<()> {
     };
     tracing::info!("listening on http://{}", listener.local_addr()?);
     tokio::select! {
-        served = app.flash.run(serve(listener, app.router.clone())) => served,
+        served = serve(listener, &app) => served,
         failed = prepare => failed,
         never = forget_quiet_clients(&app.state.post_limit) => match never {},
     }
@@ -118,29 +116,16 @@ async fn forget_quiet_clients(limit: &PostLimit) -> Infallible {
 }
 
 /// Serves until a signal, then lets the requests under way finish, for a while.
-async fn serve(listener: TcpListener, app: Router) -> Result<()> {
-    let (stop, stopping) = watch::channel(false);
-    let stopped = async |mut stopping: watch::Receiver<bool>| {
-        _ = stopping.wait_for(|stop| *stop).await;
-    };
-    let listener = FlashListener::new(listener).until(stopped(stopping.clone()));
-    let server = axum::serve(listener, with_connection(app))
-        .with_graceful_shutdown(async move {
-            stopped(stopping).await;
-            tokio::time::sleep(LAST_REQUESTS).await;
-        })
-        .into_future();
-    tokio::pin!(server);
+async fn serve(listener: TcpListener, app: &Application) -> Result<()> {
     tokio::select! {
-        ended = &mut server => return Ok(ended?),
-        () = stop_signal() => {}
-    }
-    tracing::info!("stopping; requests under way have {GRACE:?}");
-    _ = stop.send(true);
-    match tokio::time::timeout(GRACE, server).await {
-        Ok(ended) => Ok(ended?),
-        Err(_) => {
+        served = app.flash.serve(listener, app.router.clone(), stop_signal()) => Ok(served?),
+        () = async {
+            stop_signal().await;
+            tracing::info!("stopping; requests under way have {GRACE:?}");
+            tokio::time::sleep(GRACE).await;
+        } => {
             tracing::warn!("some requests did not finish in time");
+            app.flash.flush().await;
             Ok(())
         }
     }

@@ -6,14 +6,12 @@
 #[allow(dead_code, unused_imports, reason = "tests/program needs all of it")]
 mod app;
 mod cluster;
-#[path = "../program/load.rs"]
-mod load;
 
 use std::time::Duration;
 
 use app::{Result, within};
 use cluster::{Cluster, Commits};
-use load::{Load, Outcome};
+use test_support::{Load, Outcome};
 use tokio::time::sleep;
 
 /// Runs load on two instances, breaks something, and waits until pushes are stored again.

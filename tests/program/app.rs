@@ -11,7 +11,7 @@ use reqwest::StatusCode;
 use tempfile::NamedTempFile;
 use test_support::free_address;
 
-pub use test_support::{Program, Result, Visitor, postgres, texts, within};
+pub use test_support::{Program, Result, Visitor, postgres, races, texts, within};
 
 /// The program that this run has built.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_race-bib");
@@ -61,11 +61,6 @@ pub async fn ready_logging(database_url: &str) -> Result<(Program, NamedTempFile
     let app = start_logging(database_url, &[], log.reopen()?).await?;
     app.answers("/readyz", StatusCode::OK).await?;
     Ok((app, log))
-}
-
-/// Returns whether a visitor is in a race.
-pub async fn races(visitor: &Visitor) -> Result<bool> {
-    Ok(visitor.page("/race").await?.contains("bib-number"))
 }
 
 /// Waits until three new visitors in a row find the program ready, push a message and see it.

@@ -1,20 +1,17 @@
 //! Readers that do not read: a message is gone only when its page has arrived.
 
 use std::{
-    fs,
     net::SocketAddr,
-    path::Path,
-    process::Command,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use sqlx::{Connection, PgConnection};
-use tempfile::tempdir;
-use test_support::free_address;
 use tokio::{io::AsyncWriteExt, net::TcpSocket, time::sleep};
-use xtask::setup::servers;
 
-use crate::app::{self, Program, Result, Visitor, postgres, texts, within};
+use crate::{
+    app::{self, Result, Visitor, postgres, texts, within},
+    nginx::Nginx,
+};
 
 /// Fault D1.
 #[tokio::test]
@@ -36,17 +33,11 @@ async fn a_reader_that_reads_nothing_and_resets_loses_no_message() -> Result {
 /// notes what it has shown.
 #[tokio::test]
 async fn behind_a_buffering_proxy_a_browser_loses_nothing_that_it_has_not_noted() -> Result {
-    let nginx = match servers::nginx() {
-        Ok(nginx) => nginx,
-        Err(reason) => {
-            println!("skipped: {reason:#}");
-            return Ok(());
-        }
-    };
     let postgres = postgres("")?;
     let app = app::ready(&postgres.url).await?;
-    let folder = tempdir()?;
-    let nginx = start_nginx(&nginx, folder.path(), app.address).await?;
+    let Some(nginx) = Nginx::start(&[app.address]).await? else {
+        return Ok(());
+    };
     let browser = Visitor::new(nginx.address);
     browser.push("first").await?;
     let page = browser.page("/").await?;
@@ -148,34 +139,4 @@ fn base36(mut number: u128) -> String {
         number /= 36;
     }
     digits.iter().rev().collect()
-}
-
-/// nginx with the settings that it has when nobody sets them.
-async fn start_nginx(nginx: &str, folder: &Path, app: SocketAddr) -> Result<Program> {
-    let address = free_address().await?;
-    fs::write(
-        folder.join("nginx.conf"),
-        format!(
-            "daemon off;
-            user root;
-            pid nginx.pid;
-            error_log stderr error;
-            events {{}}
-            http {{
-                access_log off;
-                client_body_temp_path body;
-                proxy_temp_path proxy;
-                fastcgi_temp_path fastcgi;
-                uwsgi_temp_path uwsgi;
-                scgi_temp_path scgi;
-                server {{
-                    listen {address};
-                    location / {{ proxy_pass http://{app}; }}
-                }}
-            }}"
-        ),
-    )?;
-    let mut command = Command::new(nginx);
-    command.arg("-p").arg(folder).args(["-c", "nginx.conf"]);
-    Program::start(&mut command, address).await
 }

@@ -1,22 +1,19 @@
 //! Many instances behind a proxy that sends each request to any of them. They come and go under load.
 
 use std::{
-    env, fs,
+    env,
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::Command,
     time::Duration,
 };
 
 use reqwest::StatusCode;
-use tempfile::{TempDir, tempdir};
-use test_support::{Signal, free_address};
+use test_support::{Load, Signal, TestPostgres, free_address};
 use tokio::time::sleep;
-use xtask::setup::servers;
 
 use crate::{
     app::{self, PROGRAM, Program, Result, postgres},
-    load::Load,
+    nginx::Nginx,
 };
 
 #[tokio::test]
@@ -42,7 +39,7 @@ async fn instances_are_added_and_killed_under_load() -> Result {
     Ok(())
 }
 
-/// The release before is that of PREVIOUS_RELEASE, the path of its program; else it is this one.
+/// The release before is the program at the path PREVIOUS_RELEASE, and by default this one.
 // The load goes on while the test waits for an instance that ends.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rolling_deploy_and_the_way_back_lose_nothing_and_fail_nothing() -> Result {
@@ -73,67 +70,26 @@ async fn a_rolling_deploy_and_the_way_back_lose_nothing_and_fail_nothing() -> Re
 
 /// A database, nginx, and three addresses for instances.
 struct Site {
-    proxy: Program,
+    proxy: Nginx,
     instances: [SocketAddr; 3],
-    database: test_support::TestPostgres,
-    _folder: TempDir,
+    database: TestPostgres,
 }
 
 impl Site {
     /// Returns `None` if there is no nginx and none can be installed.
     async fn prepare() -> Result<Option<Self>> {
-        let nginx = match servers::nginx() {
-            Ok(nginx) => nginx,
-            Err(reason) => {
-                println!("skipped: {reason:#}");
-                return Ok(None);
-            }
+        let instances = [
+            free_address().await?,
+            free_address().await?,
+            free_address().await?,
+        ];
+        let Some(proxy) = Nginx::start(&instances).await? else {
+            return Ok(None);
         };
-        let folder = tempdir()?;
-        let (address, one, two, three) = (
-            free_address().await?,
-            free_address().await?,
-            free_address().await?,
-            free_address().await?,
-        );
-        let settings = format!(
-            "daemon off;
-            user root;
-            pid nginx.pid;
-            error_log stderr crit;
-            events {{}}
-            http {{
-                access_log off;
-                client_body_temp_path body;
-                proxy_temp_path proxy;
-                fastcgi_temp_path fastcgi;
-                uwsgi_temp_path uwsgi;
-                scgi_temp_path scgi;
-                upstream instances {{
-                    server {one} max_fails=0;
-                    server {two} max_fails=0;
-                    server {three} max_fails=0;
-                }}
-                server {{
-                    listen {address};
-                    location / {{
-                        proxy_pass http://instances;
-                        proxy_set_header Host $http_host;
-                    }}
-                }}
-            }}"
-        );
-        fs::write(folder.path().join("nginx.conf"), settings)?;
-        let mut command = Command::new(nginx);
-        command
-            .arg("-p")
-            .arg(folder.path())
-            .args(["-c", "nginx.conf"]);
         Ok(Some(Self {
-            proxy: Program::start(&mut command, address).await?,
-            instances: [one, two, three],
+            proxy,
+            instances,
             database: postgres("")?,
-            _folder: folder,
         }))
     }
 

@@ -4,13 +4,10 @@ use std::{fs, process::Command, time::Duration};
 
 use sqlx::{Connection, Executor, PgConnection};
 use tempfile::{TempDir, tempdir};
-use test_support::{TestPostgres, free_address};
+use test_support::{Load, TestPostgres, free_address};
 use xtask::{command::output, setup::servers};
 
-use crate::{
-    app::{self, Program, Result, Visitor, postgres, works},
-    load::Load,
-};
+use crate::app::{self, Program, Result, Visitor, postgres, works};
 
 /// Fault P10.
 #[tokio::test]
@@ -25,7 +22,10 @@ async fn in_session_mode_the_program_works_and_says_which_settings_are_lost() ->
     let cure = cure
         .and_then(|cure| cure.lines().next())
         .ok_or(format!("no cure in {log}"))?;
-    assert!(cure.contains("plan_cache_mode"), "{cure}");
+    assert!(
+        cure.contains("alter role race set plan_cache_mode"),
+        "{cure}"
+    );
 
     drop(app);
     let mut admin = PgConnection::connect(&pooler.postgres.url).await?;

@@ -1,11 +1,6 @@
 //! Tables that somebody else made, changed, or wrote into.
 
-use std::{
-    fs,
-    path::Path,
-    process::{Command, Stdio},
-    time::Duration,
-};
+use std::{fs, path::Path, process::Command, time::Duration};
 
 use sqlx::{Connection, Executor, PgConnection};
 use test_support::free_address;
@@ -96,13 +91,8 @@ async fn the_printed_schema_is_all_that_an_owner_must_run() -> Result {
     let complaint = String::from_utf8_lossy(&schema.stderr);
     assert!(schema.status.success(), "{complaint}");
     let sql = String::from_utf8(schema.stdout)?;
-    let run = Command::new("psql")
-        .args(["--no-psqlrc", "--set=ON_ERROR_STOP=1", "--dbname"])
-        .args([&postgres.url, "--command", &sql])
-        .stdout(Stdio::null())
-        .status()?;
-    assert!(run.success(), "{sql}");
     let mut owner = PgConnection::connect(&postgres.url).await?;
+    owner.execute(&*sql).await?;
     owner.execute(RIGHTS).await?;
     runs_as_clerk(&postgres.url).await
 }

@@ -67,8 +67,8 @@ pub use {
     flash::Flash,
     layer::{FlashLayer, FlashService},
     listener::{
-        FlashIo, FlashListener, LAST_REQUESTS, MakeWithConnection, TunedTcpListener,
-        WithConnection, with_connection,
+        DRAIN_TIME, FlashIo, FlashListener, MakeWithConnection, TunedTcpListener, WithConnection,
+        with_connection,
     },
     memory::MemoryStore,
     pg_sessions::{

@@ -62,7 +62,7 @@ impl FlashListener<TunedTcpListener> {
 
     /// Closes the port when `stop` completes. Clients that have connected by then are served.
     ///
-    /// Give `with_graceful_shutdown` a future that completes [`LAST_REQUESTS`] later: axum closes the
+    /// Give `with_graceful_shutdown` a future that completes [`DRAIN_TIME`] later: axum closes the
     /// connections then from which no request has come yet.
     pub fn until(mut self, stop: impl Future<Output = ()> + Send + 'static) -> Self {
         self.0.stop = Box::pin(stop);
@@ -71,7 +71,7 @@ impl FlashListener<TunedTcpListener> {
 }
 
 /// A client that has connected sends its request within this time.
-pub const LAST_REQUESTS: Duration = Duration::from_millis(250);
+pub const DRAIN_TIME: Duration = Duration::from_millis(250);
 
 impl<L> FlashListener<L> {
     /// Wraps any other listener, such as one with TLS. Its connections keep their options.

@@ -14,7 +14,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use pg_sessions::{
-    Layout, PostgresSessionStore, SessionKey, Sessions, purge::delete_in_batches, schema::Table,
+    PostgresSessionStore, SessionKey, Sessions, purge::delete_in_batches, schema::Table,
 };
 use tower_sessions::{ExpiredDeletion, session::Id};
 use uuid::Uuid;
@@ -62,12 +62,6 @@ struct Shared {
     takes: Batcher<TakeQuery>,
 }
 
-impl Shared {
-    fn layout(&self) -> Layout {
-        self.rows.layout
-    }
-}
-
 impl FlashStore {
     /// Creates a store in the database of these sessions. It shares their connections. Defaults:
     ///
@@ -101,7 +95,11 @@ impl FlashStore {
     pub fn with_table(mut self, schema: &str, table: &str) -> Self {
         let shared = Arc::make_mut(&mut self.0);
         shared.table = Table::new(schema, table);
-        let sql = Sql::new(&shared.table, shared.sessions.table(), shared.layout());
+        let sql = Sql::new(
+            &shared.table,
+            shared.sessions.table(),
+            shared.sessions.layout(),
+        );
         Arc::make_mut(&mut shared.rows).sql = Arc::new(sql);
         self
     }
@@ -148,7 +146,7 @@ impl FlashStore {
     /// Returns the SQL that creates the tables of sessions and messages. Run it as a role that may
     /// create tables if the app's role may not. It can run again.
     pub fn schema(&self) -> String {
-        self.0.sessions.schema() + &sql::schema(&self.0.table, self.0.layout()).sql()
+        self.0.sessions.schema() + &sql::schema(&self.0.table, self.0.sessions.layout()).sql()
     }
 
     /// Creates the tables of sessions and messages if they are missing. Many instances may call it at
@@ -161,7 +159,7 @@ impl FlashStore {
     /// - The tables have another layout.
     pub async fn migrate(&self) -> Result<(), FlashError> {
         self.0.sessions.migrate().await?;
-        let schema = sql::schema(&self.0.table, self.0.layout());
+        let schema = sql::schema(&self.0.table, self.0.sessions.layout());
         Ok(schema.migrate(&self.0.rows.database).await?)
     }
 

@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 
 use crate::{
     layer::{FlashLayer, Shared},
-    listener::{FlashListener, LAST_REQUESTS, with_connection},
+    listener::{DRAIN_TIME, FlashListener, with_connection},
     purge::purge_every,
 };
 
@@ -35,7 +35,7 @@ impl FlashLayer {
         let server = axum::serve(listener, with_connection(app));
         let server = server.with_graceful_shutdown(async {
             stop.await;
-            tokio::time::sleep(LAST_REQUESTS).await;
+            tokio::time::sleep(DRAIN_TIME).await;
         });
         self.run(server.into_future()).await
     }

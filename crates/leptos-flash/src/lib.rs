@@ -49,8 +49,8 @@ pub use words::FlashWords;
 pub use {
     assets::assets,
     flash_messages::{
-        Flash, FlashError, FlashIo, FlashLayer, FlashListener, FlashService, FlashStore,
-        InvalidLayout, LAST_REQUESTS, Layout, MakeWithConnection, MemorySessions, MemoryStore,
+        DRAIN_TIME, Flash, FlashError, FlashIo, FlashLayer, FlashListener, FlashService,
+        FlashStore, InvalidLayout, Layout, MakeWithConnection, MemorySessions, MemoryStore,
         OtherLayout, PostgresSessionStore, SessionInfo, SessionKey, SessionLayer, SessionService,
         TunedTcpListener, Visit, WithConnection, cookie, cookies, is_page_load, lease, sqlx, store,
         testing, tower_sessions, with_connection,

@@ -25,11 +25,11 @@ const STATEMENT_TIMEOUT: &str = "3s";
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// What a page needs waits at most this long for a server that can answer.
-pub const READ_PATIENCE: Duration = Duration::from_secs(2);
+pub const READ_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What somebody has sent waits at most this long for a server that can store it: longer than a standby
 /// takes to become the primary.
-pub const WRITE_PATIENCE: Duration = Duration::from_secs(5);
+pub const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -113,10 +113,10 @@ impl Database {
     /// about to become the primary.
     ///
     /// # Errors
-    /// The database can't be reached, or no connection becomes free, until the patience ends.
-    pub async fn connection(&self, patience: &mut Patience) -> sqlx::Result<Connection> {
+    /// The database can't be reached, or no connection becomes free, until the deadline.
+    pub async fn connection(&self, deadline: &mut Deadline) -> sqlx::Result<Connection> {
         loop {
-            let acquired = tokio::time::timeout_at(patience.ends, self.own_pool().acquire()).await;
+            let acquired = tokio::time::timeout_at(deadline.ends, self.own_pool().acquire()).await;
             match acquired.unwrap_or(Err(sqlx::Error::PoolTimedOut)) {
                 Ok(pooled) => {
                     return Ok(Connection {
@@ -124,7 +124,9 @@ impl Database {
                         failures: self.0.failures.clone(),
                     });
                 }
-                Err(error) if !may_pass(&error) || !patience.pause().await => return Err(error),
+                Err(error) if !is_transient(&error) || !deadline.wait_to_retry().await => {
+                    return Err(error);
+                }
                 Err(_) => {}
             }
         }
@@ -137,7 +139,7 @@ impl Database {
     /// # Errors
     /// The statement fails, or takes longer than 4 seconds.
     pub async fn read<'q>(&self, query: impl Fn() -> PgQuery<'q>) -> sqlx::Result<Answer> {
-        self.run(READ_PATIENCE, query).await
+        self.run(READ_TIMEOUT, query).await
     }
 
     /// Runs a statement that stores something, like [`read`](Self::read). It waits for the database for
@@ -146,20 +148,20 @@ impl Database {
     /// # Errors
     /// The statement fails, or takes longer than 4 seconds.
     pub async fn write<'q>(&self, query: impl Fn() -> PgQuery<'q>) -> sqlx::Result<Answer> {
-        self.run(WRITE_PATIENCE, query).await
+        self.run(WRITE_TIMEOUT, query).await
     }
 
     async fn run<'q>(
         &self,
-        patience: Duration,
+        timeout: Duration,
         query: impl Fn() -> PgQuery<'q>,
     ) -> sqlx::Result<Answer> {
-        let mut patience = Patience::new(patience);
+        let mut deadline = Deadline::new(timeout);
         loop {
-            let mut connection = self.connection(&mut patience).await?;
+            let mut connection = self.connection(&mut deadline).await?;
             let result = with_timeout(execute(&mut connection, query())).await;
             match connection.check(result) {
-                Err(error) if may_run_again(&error) && patience.pause().await => {}
+                Err(error) if is_retryable(&error) && deadline.wait_to_retry().await => {}
                 result => return result,
             }
         }
@@ -173,12 +175,15 @@ impl Database {
     pub async fn check_settings(&self) -> sqlx::Result<()> {
         let mut lost = Vec::new();
         for (name, value) in settings(self.0.layout) {
-            let setting = || sqlx::query("select current_setting($1) as value").bind(name);
-            let row = self.read(setting).await?.rows.into_iter().next();
-            let is_set =
-                row.is_some_and(|row| row.try_get("value").is_ok_and(|set: &str| set == *value));
-            if !is_set {
-                lost.push(format!("alter role current_user set {name} = '{value}';"));
+            let setting = || {
+                let sql = "select current_setting($1) as value, quote_ident(current_user) as role";
+                sqlx::query(sql).bind(name)
+            };
+            for row in self.read(setting).await?.rows {
+                let (set, role): (String, String) = (row.try_get("value")?, row.try_get("role")?);
+                if set != *value {
+                    lost.push(format!("alter role {role} set {name} = '{value}';"));
+                }
             }
         }
         if !lost.is_empty() {
@@ -222,30 +227,30 @@ impl Database {
     }
 }
 
-/// The time that a request waits for a server that can do its statement.
+/// The end of the time that a request waits for a server that can do its statement.
 #[derive(Debug)]
-pub struct Patience {
+pub struct Deadline {
     ends: tokio::time::Instant,
     has_failed: bool,
 }
 
-impl Patience {
-    /// Begins now.
-    pub fn new(patience: Duration) -> Self {
-        Self::since(Instant::now(), patience)
+impl Deadline {
+    /// Returns the deadline of a request that comes now.
+    pub fn new(timeout: Duration) -> Self {
+        Self::since(Instant::now(), timeout)
     }
 
-    /// Began at this time.
-    pub fn since(start: Instant, patience: Duration) -> Self {
+    /// Returns the deadline of a request that came at `start`.
+    pub fn since(start: Instant, timeout: Duration) -> Self {
         Self {
-            ends: (start + patience).into(),
+            ends: (start + timeout).into(),
             has_failed: false,
         }
     }
 
     /// Waits before another attempt. The first retry is immediate, because an idle connection has often been
     /// closed meanwhile; later ones wait 100 ms. Returns whether there is time for an attempt.
-    pub async fn pause(&mut self) -> bool {
+    pub async fn wait_to_retry(&mut self) -> bool {
         if std::mem::replace(&mut self.has_failed, true) {
             tokio::time::sleep(PAUSE).await;
         }
@@ -448,13 +453,13 @@ pub fn is_broken(error: &sqlx::Error) -> bool {
 }
 
 /// Returns whether a statement may run again on another connection. Not after a timeout: the first one
-/// may still run, and the patience is over.
-pub fn may_run_again(error: &sqlx::Error) -> bool {
+/// may still run, and the time is over.
+pub fn is_retryable(error: &sqlx::Error) -> bool {
     is_broken(error) && !is_timeout(error)
 }
 
 /// Returns whether the database may be reached in a moment.
-fn may_pass(error: &sqlx::Error) -> bool {
+fn is_transient(error: &sqlx::Error) -> bool {
     is_broken(error) || matches!(error, sqlx::Error::PoolTimedOut)
 }
 

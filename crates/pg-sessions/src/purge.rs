@@ -3,7 +3,7 @@
 use sqlx::Connection as _;
 
 use crate::{
-    database::{Database, Patience, READ_PATIENCE, with_timeout},
+    database::{Database, Deadline, READ_TIMEOUT, with_timeout},
     layout::Layout,
 };
 
@@ -26,7 +26,7 @@ pub async fn delete_in_batches(
 ) -> sqlx::Result<u64> {
     let mut deleted = 0;
     let mut connection = database
-        .connection(&mut Patience::new(READ_PATIENCE))
+        .connection(&mut Deadline::new(READ_TIMEOUT))
         .await?;
     let mut shards = layout.shards();
     let mut next = shards.next();

@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use sqlx::{Executor, PgConnection};
 
 use crate::{
-    database::{Database, Patience, READ_PATIENCE, with_timeout},
+    database::{Database, Deadline, READ_TIMEOUT, with_timeout},
     layout::{Layout, OtherLayout},
 };
 
@@ -214,7 +214,7 @@ impl Schema {
             return Ok(());
         }
         let mut connection = database
-            .connection(&mut Patience::new(READ_PATIENCE))
+            .connection(&mut Deadline::new(READ_TIMEOUT))
             .await?;
         let created = self.create_missing(&mut connection).await;
         // It has other settings, and may hold the advisory lock.
@@ -224,7 +224,7 @@ impl Schema {
 
     async fn is_complete(&self, database: &Database) -> sqlx::Result<bool> {
         let mut connection = database
-            .connection(&mut Patience::new(READ_PATIENCE))
+            .connection(&mut Deadline::new(READ_TIMEOUT))
             .await?;
         let missing = with_timeout(self.missing(&mut connection)).await;
         Ok(connection.check(missing)?.is_empty())

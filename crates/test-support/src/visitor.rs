@@ -153,6 +153,11 @@ pub fn cookie_of(response: &Response) -> Result<String> {
     Ok(cookie.unwrap_or_default().to_owned())
 }
 
+/// Returns whether a visitor is in a race.
+pub async fn races(visitor: &Visitor) -> Result<bool> {
+    Ok(visitor.page("/race").await?.contains("bib-number"))
+}
+
 /// Returns the texts of the messages in a page's HTML.
 pub fn texts(html: &str) -> Vec<String> {
     (html.split("class=\"flash-text\"").skip(1))

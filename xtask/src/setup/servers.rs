@@ -11,12 +11,12 @@ use super::{Lane, Need, apt, postgres};
 use crate::{command::find, steps::step};
 
 /// Returns nginx, a proxy that buffers.
-pub fn nginx() -> Result<String> {
+pub fn nginx() -> Result<PathBuf> {
     server("nginx", "nginx-light")
 }
 
 /// Returns PgBouncer, a pool of connections in front of PostgreSQL.
-pub fn pgbouncer() -> Result<String> {
+pub fn pgbouncer() -> Result<PathBuf> {
     server("pgbouncer", "pgbouncer")
 }
 
@@ -56,19 +56,16 @@ pub fn failover() -> Result<Failover> {
 }
 
 /// Returns the installed one, else the system's package.
-fn server(name: &str, package: &str) -> Result<String> {
+fn server(name: &str, package: &str) -> Result<PathBuf> {
     // Tests that run side by side take turns.
     static INSTALLING: Mutex<()> = Mutex::new(());
     let _turn = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
-    let path = |path: PathBuf| path.to_string_lossy().into_owned();
     if let Some(server) = find(&[name]) {
-        return Ok(path(server));
+        return Ok(server);
     }
     step(&format!("{name}, for a test"), || {
         apt::install(&[package])?;
         let server = find(&[name]);
-        server
-            .map(path)
-            .with_context(|| format!("{package} was installed but brought no {name}"))
+        server.with_context(|| format!("{package} was installed but brought no {name}"))
     })
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use pg_sessions::database::{
-    Connection, Database, Patience, may_be_row_error, may_run_again, with_timeout,
+    Connection, Database, Deadline, is_retryable, may_be_row_error, with_timeout,
 };
 use sqlx::PgConnection;
 use tokio::sync::oneshot;
@@ -19,13 +19,13 @@ pub trait Query: Clone + Send + Sync + 'static {
     type Reply: Send + 'static;
 
     /// A request fails if no statement takes it within this time, or can't reach the database.
-    const PATIENCE: Duration;
+    const TIMEOUT: Duration;
 
     /// Returns the shard that a request asks. A statement asks one.
     fn shard(&self, request: &Self::Request) -> i16;
 
-    /// Runs the statement for requests of one shard. Returns the replies, in the order of the requests. If `again`, an earlier
-    /// attempt on another connection may have had its effects already.
+    /// Runs the statement for requests of one shard. Returns the replies, in the order of the requests.
+    /// If `again`, an earlier attempt on another connection may have had its effects already.
     fn run(
         &self,
         connection: &mut PgConnection,
@@ -77,7 +77,7 @@ impl<S: Query> Batcher<S> {
     ///
     /// # Errors
     /// - The statement fails.
-    /// - No statement took the request within its patience. Then it has had no effect.
+    /// - No statement took the request within its time. Then it has had no effect.
     pub async fn run(&self, statement: &S, database: &Database, request: S::Request) -> Answer<S> {
         let (reply, mut answer) = oneshot::channel();
         let ticket = {
@@ -99,7 +99,7 @@ impl<S: Query> Batcher<S> {
             return answer.map_err(lost)?;
         }
         self.start_worker(MAX_WORKERS, statement, database);
-        if let Ok(answer) = tokio::time::timeout(S::PATIENCE, &mut answer).await {
+        if let Ok(answer) = tokio::time::timeout(S::TIMEOUT, &mut answer).await {
             return answer.map_err(lost)?;
         }
         // If the request is not in the queue, a statement runs for it. That has its own time limit.
@@ -173,11 +173,11 @@ impl<S: Query> Worker<S> {
                 .first()
                 .map_or_else(Span::none, |first| first.span.clone());
             let since = waiting.iter().map(|waiting| waiting.since).min();
-            let patience = Patience::since(since.unwrap_or_else(Instant::now), S::PATIENCE);
+            let deadline = Deadline::since(since.unwrap_or_else(Instant::now), S::TIMEOUT);
             let (requests, replies): (Vec<_>, Vec<_>) = (waiting.into_iter())
                 .map(|waiting| (waiting.request, waiting.reply))
                 .unzip();
-            let answers = execute(&statement, &database, &mut connection, &requests, patience);
+            let answers = execute(&statement, &database, &mut connection, &requests, deadline);
             match answers.instrument(span).await {
                 Ok(answers) => {
                     for (reply, answer) in replies.into_iter().zip(answers) {
@@ -221,20 +221,20 @@ impl<S: Query> Drop for Worker<S> {
 }
 
 /// Runs a statement on the `kept` connection, and keeps it for the next statement. If the connection
-/// turns out to be broken, another one replaces it, as long as the patience lasts. Returns the answers, in the order of the
+/// turns out to be broken, another one replaces it, until the deadline. Returns the answers, in the order of the
 /// requests.
 async fn execute<S: Query>(
     statement: &S,
     database: &Database,
     kept: &mut Option<Connection>,
     requests: &[S::Request],
-    mut patience: Patience,
+    mut deadline: Deadline,
 ) -> sqlx::Result<Vec<Answer<S>>> {
     let mut again = false;
     loop {
         let connection = match kept {
             Some(connection) => connection,
-            None => kept.insert(database.connection(&mut patience).await?),
+            None => kept.insert(database.connection(&mut deadline).await?),
         };
         let result = with_timeout(statement.run(connection, requests, again)).await;
         let result = match connection.check(result) {
@@ -264,7 +264,7 @@ async fn execute<S: Query>(
             *kept = None;
         }
         match result {
-            Err(error) if may_run_again(&error) && patience.pause().await => again = true,
+            Err(error) if is_retryable(&error) && deadline.wait_to_retry().await => again = true,
             result => return result,
         }
     }

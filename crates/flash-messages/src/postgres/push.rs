@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use pg_sessions::{SessionKey, database::WRITE_PATIENCE};
+use pg_sessions::{SessionKey, database::WRITE_TIMEOUT};
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
@@ -41,7 +41,7 @@ impl Query for PushQuery {
     type Request = NewMessage;
     type Reply = PushOutcome;
 
-    const PATIENCE: Duration = WRITE_PATIENCE;
+    const TIMEOUT: Duration = WRITE_TIMEOUT;
 
     fn shard(&self, new: &NewMessage) -> i16 {
         let layout = self.0.layout;

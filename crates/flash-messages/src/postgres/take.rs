@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use pg_sessions::{
     SessionKey,
-    database::{READ_PATIENCE, describe},
+    database::{READ_TIMEOUT, describe},
 };
 use sqlx::{PgConnection, Row, postgres::PgRow};
 use tower_sessions::session::Id;
@@ -34,7 +34,7 @@ impl Query for TakeQuery {
     type Request = PageLoad;
     type Reply = Taken;
 
-    const PATIENCE: Duration = READ_PATIENCE;
+    const TIMEOUT: Duration = READ_TIMEOUT;
 
     fn shard(&self, page: &PageLoad) -> i16 {
         self.0.layout.shard(&page.session)

@@ -14,7 +14,7 @@ use std::{
 use reqwest::StatusCode;
 use tokio::{task::JoinSet, time::sleep};
 
-use crate::app::{Result, Visitor, races, texts, within};
+use crate::{Result, Visitor, races, texts, within};
 
 const VISITORS: usize = 8;
 
