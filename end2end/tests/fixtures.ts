@@ -63,6 +63,13 @@ export class Messages {
     expect(response.status()).toBe(303);
   }
 
+  /** From the next page on, none leaves by itself: a slow machine may take longer than they stay. */
+  async stay() {
+    const headers = { accept: "text/html" };
+    const response = await this.page.request.post("/api/set_reading_time", { form: { time: "unlimited" }, headers, maxRedirects: 0 });
+    expect(response.status()).toBe(303);
+  }
+
   /** Waits until the islands are alive, where there is JavaScript. */
   async hydrated(javaScriptEnabled = true) {
     if (javaScriptEnabled) await this.page.locator(".flashes[data-hydrated]").waitFor({ state: "attached" });

@@ -65,6 +65,7 @@ test("equal messages are one with a count, and leave together", async ({ page, m
 
 test("an equal message that arrives raises the count, and is announced again", async ({ page, messages, javaScriptEnabled }) => {
   test.skip(!javaScriptEnabled, "nothing arrives");
+  await messages.stay();
   await withoutAriaNotify(page);
   await choose(page, "banner", true);
   await page.goto("/messages");
@@ -177,6 +178,7 @@ test("a screen reader knows the live regions before the first message arrives", 
 
 test("messages are usable above a modal dialog, and back in their place when it closes", async ({ page, messages, javaScriptEnabled }) => {
   test.skip(!javaScriptEnabled, "nothing arrives");
+  await messages.stay();
   await messages.push("Note", "from before");
   await messages.hydrated();
   await page.getByRole("button", { name: "Above a dialog" }).click();
@@ -234,6 +236,7 @@ test("a finger pushes a message aside, far enough or not at all", async ({ page,
 
 test("what is under way becomes what came of it, in the same place", async ({ page, messages, javaScriptEnabled }) => {
   test.skip(!javaScriptEnabled, "it is born in the browser");
+  await messages.stay();
   await page.goto("/messages");
   await messages.hydrated();
   let end = () => {};
@@ -319,6 +322,7 @@ test("a prerendered page has no frames, and asks with its first one", async ({ p
 
 test("a browser with ariaNotify is told each message once, and its live regions stay empty", async ({ page, messages, javaScriptEnabled }) => {
   test.skip(!javaScriptEnabled, "without JavaScript the messages are read where they stand");
+  await messages.stay();
   await page.addInitScript(() => {
     const told: unknown[] = ((window as any).told = []);
     (Document.prototype as any).ariaNotify = (text: string, options: { priority: string }) => told.push([options.priority, text]);
