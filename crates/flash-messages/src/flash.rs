@@ -263,6 +263,20 @@ impl Flash {
         (shown, state.pushed.clone())
     }
 
+    /// Returns why the response shows no message, for a test that expects one.
+    pub(crate) fn why_none_is_shown(&self) -> &'static str {
+        let state = self.state();
+        if self.0.kind != RequestKind::PageLoad {
+            "no message is shown: the request loads no page; a page load is a GET that accepts text/html"
+        } else if !state.taken.is_empty() {
+            "messages wait, but the page shows none: its handler calls `Flash::take`, its view has a group"
+        } else if self.0.session.id().is_none() {
+            "no message is shown: the request has no session; its cookie is missing, or has another key"
+        } else {
+            "no message waits in the session"
+        }
+    }
+
     pub(crate) fn new(
         store: Arc<dyn MessageStore>,
         session: Session,

@@ -1,62 +1,207 @@
-//! Asserts in tests of an app which messages a response shows and a request pushed.
+//! Tests of apps: a browser without a network, and assertions of the messages that a response shows
+//! and a request pushed. With a [`MemoryStore`](crate::MemoryStore), tests need no PostgreSQL.
 //!
 //! ```
-//! # use axum::{Router, body::Body, http::{Request, Response}, response::Redirect, routing::post};
-//! # use flash_messages::{Flash, FlashError, FlashMessage, testing::{assert_pushed, assert_shown}};
-//! # async fn example(app: Router) -> Result<(), Box<dyn std::error::Error>> {
-//! use tower::ServiceExt;
+//! use axum::{Router, response::Redirect, routing::{get, post}};
+//! use flash_messages::{
+//!     Flash, FlashError, FlashLayer, FlashMessage, MemoryStore,
+//!     cookie::Cookie,
+//!     testing::{Browser, assert_pushed, assert_shown, text},
+//! };
 //!
-//! // Calls the router with its layers, without a network.
-//! let response = app.clone().oneshot(Request::post("/race/start").body(Body::empty())?).await?;
+//! // The app, as its `main` has it, but for the store.
+//! async fn start(flash: Flash) -> Result<Redirect, FlashError> {
+//!     flash.redirect("/race", FlashMessage::success("You are off")).await
+//! }
+//!
+//! async fn race(flash: Flash) -> String {
+//!     flash.take().into_iter().map(|message| message.text).collect()
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let flash = FlashLayer::new(MemoryStore::default(), Cookie::new("sessionId", ""));
+//! let app = Router::new().route("/race/start", post(start)).route("/race", get(race));
+//! let mut browser = Browser::new(app.layer(flash.clone()));
+//!
+//! // A form is sent, and the next page shows what it pushed.
+//! let response = browser.post("/race/start", &[("bib", "7")]).await;
 //! assert_pushed(&response, [FlashMessage::success("You are off")]);
-//! # let request = Request::new(Body::empty());
+//! let page = browser.follow(&response).await;
+//! assert_shown(&page, [FlashMessage::success("You are off")]);
+//! assert_eq!(text(page).await, "You are off");
 //!
-//! // Calls the next page, with the cookie of that response.
-//! let response = app.oneshot(request).await?;
-//! assert_shown(&response, [FlashMessage::success("You are off")]);
-//! # Ok(())
+//! // A message waits without a form.
+//! browser.seed(&flash, [FlashMessage::info("It rains")]).await;
+//! assert_shown(&browser.get("/race").await, [FlashMessage::info("It rains")]);
+//!
+//! // No message waits.
+//! assert_shown(&browser.get("/race").await, []);
 //! # }
 //! ```
 
-use http::Response;
+use axum::{
+    Form, Router,
+    body::{Body, to_bytes},
+    response::IntoResponse,
+    routing::post,
+};
+use http::{HeaderValue, Method, Request, Response, header};
+use tower::Service;
+use tower_sessions::cookie::{Cookie, CookieJar};
 
-use crate::{flash::Flash, message::FlashMessage};
+use crate::{flash::Flash, layer::FlashLayer, message::FlashMessage};
+
+/// Calls an app as a browser without JavaScript does: it accepts HTML, and keeps cookies. There is no
+/// network, so it sends `Secure` cookies, too.
+#[derive(Clone, Debug)]
+pub struct Browser {
+    app: Router,
+    cookies: CookieJar,
+}
+
+impl Browser {
+    /// Creates a browser without cookies for an app with its layers.
+    pub fn new(app: Router) -> Self {
+        let cookies = CookieJar::new();
+        Self { app, cookies }
+    }
+
+    /// Loads a page. `path` may have a query.
+    ///
+    /// # Panics
+    /// The path is no URI.
+    pub async fn get(&mut self, path: &str) -> Response<Body> {
+        self.send(Method::GET, path, Response::default()).await
+    }
+
+    /// Sends a form. Use [`follow`](Self::follow) to follow the redirect.
+    ///
+    /// # Panics
+    /// The path is no URI.
+    pub async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Response<Body> {
+        self.send(Method::POST, path, Form(fields).into_response())
+            .await
+    }
+
+    /// Loads the page to which a response redirects.
+    ///
+    /// # Panics
+    /// The response is no redirect.
+    pub async fn follow<B>(&mut self, response: &Response<B>) -> Response<Body> {
+        let location = response.headers().get(header::LOCATION);
+        let path = location.and_then(|location| location.to_str().ok());
+        let status = response.status();
+        let path = path.unwrap_or_else(|| panic!("a response {status} without a Location"));
+        self.get(path).await
+    }
+
+    /// Pushes messages for the next page, with the layer of the app.
+    ///
+    /// # Panics
+    /// A message can't be pushed, see [`Flash::push`].
+    pub async fn seed<const N: usize>(&mut self, layer: &FlashLayer, messages: [FlashMessage; N]) {
+        let push = move |flash: Flash| async move {
+            for message in messages {
+                (flash.push(message).await).unwrap_or_else(|error| panic!("a seed: {error}"));
+            }
+        };
+        let pushes = Router::new().route("/", post(push)).layer(layer.clone());
+        let app = std::mem::replace(&mut self.app, pushes);
+        self.post("/", &[]).await;
+        self.app = app;
+    }
+
+    /// The body and its type are those of `content`.
+    async fn send(
+        &mut self,
+        method: Method,
+        path: &str,
+        content: Response<Body>,
+    ) -> Response<Body> {
+        let (parts, body) = content.into_parts();
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::ACCEPT, "text/html")
+            .body(body)
+            .unwrap_or_else(|error| panic!("{path} can't be requested: {error}"));
+        let headers = request.headers_mut();
+        headers.extend(parts.headers);
+        for cookie in self.cookies.iter() {
+            let pair = format!("{}={}", cookie.name(), cookie.value());
+            headers.append(
+                header::COOKIE,
+                HeaderValue::try_from(pair).expect("it was in a header"),
+            );
+        }
+        // A Router is always ready.
+        let response = match self.app.call(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        };
+        for line in response.headers().get_all(header::SET_COOKIE) {
+            let cookie = line.to_str().ok().map(str::to_owned).map(Cookie::parse);
+            let Some(Ok(cookie)) = cookie else { continue };
+            if cookie.max_age().is_some_and(|age| !age.is_positive()) {
+                self.cookies.force_remove(cookie.name());
+            } else {
+                self.cookies.add(cookie);
+            }
+        }
+        response
+    }
+}
+
+/// Returns the body of a response.
+///
+/// # Panics
+/// The body ends with an error, is no UTF-8, or is larger than 16 MiB.
+pub async fn text(response: Response<Body>) -> String {
+    let body = to_bytes(response.into_body(), 16 << 20).await;
+    let body = body.unwrap_or_else(|error| panic!("the body can't be read: {error}"));
+    String::from_utf8(body.into()).expect("the body is no UTF-8")
+}
 
 /// Returns the messages that a response shows, in the order of their pushes.
 ///
 /// # Panics
-/// The response did not come through a [`FlashLayer`](crate::FlashLayer).
+/// The response did not come through a [`FlashLayer`].
 #[track_caller]
 pub fn shown<B>(response: &Response<B>) -> Vec<FlashMessage> {
-    outcome(response).0
+    flash(response).outcome().0
 }
 
 /// Returns the messages that the request pushed, in order.
 ///
 /// # Panics
-/// The response did not come through a [`FlashLayer`](crate::FlashLayer).
+/// The response did not come through a [`FlashLayer`].
 #[track_caller]
 pub fn pushed<B>(response: &Response<B>) -> Vec<FlashMessage> {
-    outcome(response).1
+    flash(response).outcome().1
 }
 
-/// Asserts that a response shows exactly these messages, in this order. It ignores ids and scopes.
+/// Asserts that a response shows exactly these messages, in this order: `[]` if it shows none. It
+/// ignores ids and scopes.
 ///
 /// # Panics
-/// The messages differ, or the response did not come through a [`FlashLayer`](crate::FlashLayer).
+/// The messages differ, or the response did not come through a [`FlashLayer`]. The
+/// panic names the cause if no message is shown.
 #[track_caller]
 pub fn assert_shown<B, const N: usize>(response: &Response<B>, expected: [FlashMessage; N]) {
-    assert_eq!(
-        without_ids(shown(response)),
-        without_ids(expected.into()),
-        "messages shown"
-    );
+    let shown = without_ids(shown(response));
+    let cause = if shown.is_empty() {
+        flash(response).why_none_is_shown()
+    } else {
+        "other messages are shown"
+    };
+    assert_eq!(shown, without_ids(expected.into()), "{cause}");
 }
 
 /// Asserts that the request pushed exactly these messages, in this order. It ignores ids and scopes.
 ///
 /// # Panics
-/// The messages differ, or the response did not come through a [`FlashLayer`](crate::FlashLayer).
+/// The messages differ, or the response did not come through a [`FlashLayer`].
 #[track_caller]
 pub fn assert_pushed<B, const N: usize>(response: &Response<B>, expected: [FlashMessage; N]) {
     assert_eq!(
@@ -67,12 +212,9 @@ pub fn assert_pushed<B, const N: usize>(response: &Response<B>, expected: [Flash
 }
 
 #[track_caller]
-fn outcome<B>(response: &Response<B>) -> (Vec<FlashMessage>, Vec<FlashMessage>) {
-    response
-        .extensions()
-        .get::<Flash>()
+fn flash<B>(response: &Response<B>) -> &Flash {
+    (response.extensions().get())
         .expect("the response came through no FlashLayer: test the router with its layers")
-        .outcome()
 }
 
 fn without_ids(mut messages: Vec<FlashMessage>) -> Vec<FlashMessage> {

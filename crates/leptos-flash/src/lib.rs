@@ -1,5 +1,17 @@
 #![doc = include_str!("../README.md")]
 #![warn(missing_docs)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(all(feature = "ssr", feature = "hydrate"))]
+compile_error!(
+    "leptos-flash: a build is for the server (feature `ssr`) or for the browser (`hydrate`), not for both"
+);
+#[cfg(not(any(feature = "ssr", feature = "hydrate")))]
+compile_error!(
+    "leptos-flash: switch on `ssr` for the server or `hydrate` for the browser, in your own features of \
+     these names: ssr = [\"leptos/ssr\", \"leptos-flash/ssr\"], hydrate = [\"leptos/hydrate\", \
+     \"leptos-flash/hydrate\"]"
+);
 
 mod group;
 

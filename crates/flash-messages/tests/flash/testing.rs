@@ -1,45 +1,87 @@
 //! The helpers for tests of apps.
 
-use axum::{body::Body, http::Request};
+use axum::body::Body;
 use flash_messages::{
     FlashMessage,
-    testing::{assert_pushed, assert_shown, pushed, shown},
+    testing::{Browser, assert_pushed, assert_shown, pushed, shown, text},
 };
+use http::{Request, Response};
 use tower::ServiceExt;
 
 use crate::support::{HTML, Result, Server};
 
 #[tokio::test]
-async fn what_a_response_shows_is_asserted_in_one_line() -> Result {
+async fn a_browser_sends_forms_follows_redirects_and_keeps_cookies() -> Result {
     let server = Server::start().await?;
-    let push = Request::post("/push/success/hello").body(Body::empty())?;
-    let response = server.app.clone().oneshot(push).await?;
+    let mut browser = Browser::new(server.app.clone());
+    let response = browser.post("/push/success/hello", &[("a", "b")]).await;
     assert_pushed(&response, [FlashMessage::success("hello")]);
     assert_shown(&response, []);
-
-    let cookie = response.headers()["set-cookie"].clone();
-    let page = Request::get("/page")
-        .header("cookie", cookie)
-        .header(HTML.0, HTML.1);
-    let response = server
-        .app
-        .clone()
-        .oneshot(page.body(Body::empty())?)
-        .await?;
-    assert_shown(&response, [FlashMessage::success("hello")]);
-    assert!(pushed(&response).is_empty());
-    assert!(shown(&response)[0].id > 0);
+    let page = browser.get("/page?query").await;
+    assert_shown(&page, [FlashMessage::success("hello")]);
+    assert!(pushed(&page).is_empty());
+    assert!(shown(&page)[0].id > 0);
+    assert!(text(page).await.contains("hello"));
+    assert_shown(&browser.get("/page").await, []);
     Ok(())
 }
 
 #[tokio::test]
-#[should_panic(expected = "messages shown")]
-async fn a_message_that_is_not_shown_fails_the_assertion() {
-    let server = Server::start().await.expect("a server");
-    let page = Request::get("/page").header(HTML.0, HTML.1);
-    let page = page.body(Body::empty()).expect("a request");
-    let response = server.app.clone().oneshot(page).await.expect("a response");
-    assert_shown(&response, [FlashMessage::success("hello")]);
+async fn a_seed_waits_for_the_next_page_of_this_browser_alone() -> Result {
+    let server = Server::start().await?;
+    let mut browser = Browser::new(server.app.clone());
+    let mut other = browser.clone();
+    let messages = [FlashMessage::info("one"), FlashMessage::error("two")];
+    browser.seed(&server.flash, messages.clone()).await;
+    browser
+        .seed(&server.flash, [FlashMessage::info("three")])
+        .await;
+    other
+        .seed(&server.flash, [FlashMessage::info("other")])
+        .await;
+    let [one, two] = messages;
+    let page = browser.get("/page").await;
+    assert_shown(&page, [one, two, FlashMessage::info("three")]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_browser_forgets_the_cookie_that_a_logout_removes() -> Result {
+    let server = Server::start().await?;
+    let mut browser = Browser::new(server.app.clone());
+    browser
+        .seed(&server.flash, [FlashMessage::info("hello")])
+        .await;
+    browser.post("/leave", &[]).await;
+    assert_shown(&browser.get("/page").await, []);
+    Ok(())
+}
+
+/// Returns the words of the panic of an assertion that fails.
+fn complaint(response: &Response<Body>) -> String {
+    let assertion = || assert_shown(response, [FlashMessage::success("hello")]);
+    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(assertion));
+    *panic.expect_err("a panic").downcast().expect("its words")
+}
+
+#[tokio::test]
+async fn an_assertion_that_fails_names_the_cause() -> Result {
+    let server = Server::start().await?;
+    let mut browser = Browser::new(server.app.clone());
+    let page = browser.get("/page").await;
+    assert!(complaint(&page).contains("the request has no session"));
+    browser
+        .seed(&server.flash, [FlashMessage::info("other")])
+        .await;
+    let response = browser.post("/push/info/more", &[]).await;
+    assert!(complaint(&response).contains("the request loads no page"));
+    let page = browser.get("/peeks").await;
+    assert!(complaint(&page).contains("messages wait, but the page shows none"));
+    let page = browser.get("/page").await;
+    assert!(complaint(&page).contains("other messages are shown"));
+    let page = browser.get("/page").await;
+    assert!(complaint(&page).contains("no message waits in the session"));
+    Ok(())
 }
 
 /// A test that calls the router keeps what it reads.
