@@ -15,8 +15,8 @@ use sqlx::postgres::PgConnectOptions;
 pub use session_cookie::CookieConfig;
 use values::{choice, database, key, network, time};
 
-/// `long` is a variable's name. `race-bib --help`, the complaint about a wrong value, README.md and
-/// .env.example repeat what is said here; a test compares both files.
+/// `long` is a variable's name. `race-bib --help`, the complaint about a wrong value,
+/// docs/settings.md and .env.example repeat what is said here; a test compares both files.
 ///
 /// clap reads the variables as options, such as `--PORT=80`. Its own `env` would stop at the first
 /// error, take an empty variable for a value, and print secrets. For secrets there is no `Debug`.

@@ -51,3 +51,18 @@ pub mod commands;
 pub fn hydrate() {
     leptos::mount::hydrate_islands();
 }
+
+/// The examples of the pages in `docs` compile.
+#[cfg(all(doctest, feature = "ssr"))]
+mod docs {
+    #[doc = include_str!("../docs/forms.md")]
+    struct Forms;
+    #[doc = include_str!("../docs/guide.md")]
+    struct Guide;
+    #[doc = include_str!("../docs/messages.md")]
+    struct Messages;
+    #[doc = include_str!("../docs/sessions.md")]
+    struct Sessions;
+    #[doc = include_str!("../docs/testing.md")]
+    struct Testing;
+}

@@ -138,7 +138,7 @@ impl Visitors {
     }
 }
 
-struct Visitor {
+pub struct Visitor {
     site: Site,
     connection: SendRequest<Full<Bytes>>,
     cookie: Option<String>,
@@ -148,7 +148,7 @@ struct Visitor {
 }
 
 impl Visitor {
-    async fn connect(site: &Site, number: usize) -> Result<Self> {
+    pub async fn connect(site: &Site, number: usize) -> Result<Self> {
         let stream = TcpStream::connect(&site.address)
             .await
             .with_context(|| site.address.clone())?;
@@ -164,6 +164,13 @@ impl Visitor {
             messages: 0,
             seen: Seen::nothing()?,
         })
+    }
+
+    /// Opens another tab of the same browser.
+    pub async fn tab(&self, number: usize) -> Result<Self> {
+        let mut tab = Self::connect(&self.site, number).await?;
+        tab.cookie.clone_from(&self.cookie);
+        Ok(tab)
     }
 
     async fn visit_for(&mut self, visit: Visit, time: Duration) -> Result<()> {
@@ -190,6 +197,14 @@ impl Visitor {
 
     /// Posts a message, follows the redirect, and looks for it.
     async fn post_and_read(&mut self) -> Result<Bytes> {
+        let (text, page) = self.post().await?;
+        let (_, body) = self.send(Method::GET, &page, "").await?;
+        self.seen.wrong += u64::from(memmem::find(&body, text.as_bytes()).is_none());
+        Ok(body)
+    }
+
+    /// Posts a message. Returns its text, and the page to which the response leads.
+    pub async fn post(&mut self) -> Result<(String, String)> {
         self.messages += 1;
         // As long as any other.
         let text = format!("Checkpoint-{:06}-of-{:04}", self.messages, self.number);
@@ -206,9 +221,7 @@ impl Visitor {
             .context("no location")?
             .to_str()?
             .to_owned();
-        let (_, body) = self.send(Method::GET, &page, "").await?;
-        self.seen.wrong += u64::from(memmem::find(&body, text.as_bytes()).is_none());
-        Ok(body)
+        Ok((text, page))
     }
 
     async fn send(
@@ -217,6 +230,17 @@ impl Visitor {
         path: &str,
         form: &str,
     ) -> Result<(Response<()>, Bytes)> {
+        self.send_with(method, path, form, &[]).await
+    }
+
+    /// Sends a request with further headers.
+    pub async fn send_with(
+        &mut self,
+        method: Method,
+        path: &str,
+        form: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<(Response<()>, Bytes)> {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
@@ -224,6 +248,9 @@ impl Visitor {
             .header(header::ACCEPT, "text/html");
         if let Some(cookie) = &self.cookie {
             request = request.header(header::COOKIE, cookie);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
         }
         if !form.is_empty() {
             request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");

@@ -2,6 +2,7 @@
 
 mod contender;
 mod growth;
+mod kept;
 mod load;
 mod measure;
 #[cfg_attr(not(target_os = "linux"), path = "no_processes.rs")]
@@ -9,7 +10,7 @@ mod processes;
 mod profile;
 mod report;
 
-use std::time::Duration;
+use std::{env, time::Duration};
 
 use anyhow::{Result, bail};
 use xtask::{
@@ -44,6 +45,10 @@ fn main() -> Result<()> {
 
 async fn measure_all(postgres: &str) -> Result<()> {
     let contenders = Contender::start_all(postgres).await?;
+    kept::write(&contenders).await?;
+    if env::args().any(|argument| argument == "kept") {
+        return Ok(());
+    }
     let mut measured = Measured::default();
     for round in 1..=ROUNDS {
         for contender in &contenders {

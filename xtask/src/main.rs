@@ -13,7 +13,7 @@ mod flags {
             default cmd help {}
             /// Run the app on http://localhost:5500, built again at each change.
             cmd serve {}
-            /// Run all checks, or only some: format lint depend unit failover build browser firefox lighthouse.
+            /// Run all checks, or only some: format lint depend unit failover template build browser firefox lighthouse.
             cmd test {
                 /// The checks to run; all of them by default.
                 repeated steps: String
@@ -23,7 +23,10 @@ mod flags {
             /// Run the app's PostgreSQL alone, until Ctrl-C. It prints its DATABASE_URL.
             cmd postgres {}
             /// Measure race-bib beside its peers and write bench/RESULTS.md.
-            cmd bench {}
+            cmd bench {
+                /// `kept` alone: what becomes of messages, in a minute. All by default.
+                optional only: String
+            }
             /// Throw any cookie and any form at the app, 10 minutes each, on a nightly toolchain.
             cmd fuzz {}
             /// Install what `serve` and `build` need, nothing else.
@@ -58,7 +61,7 @@ fn run(command: flags::XtaskCmd) -> Result<()> {
         Test(test) => test::test(&test.steps),
         Build(_) => build::build(),
         Postgres(_) => postgres::postgres(),
-        Bench(_) => bench::bench(),
+        Bench(bench) => bench::bench(bench.only.as_deref()),
         Fuzz(_) => fuzz::fuzz(),
         Tools(_) => tools::tools(),
     }

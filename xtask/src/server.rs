@@ -3,6 +3,7 @@
 use std::{
     fmt::Display,
     net::{TcpListener, TcpStream, ToSocketAddrs},
+    path::Path,
     process::Command,
     thread,
     time::Duration,
@@ -25,18 +26,27 @@ impl Server {
             root().join(program).exists(),
             "{program} is missing: `cargo xtask test build` builds it"
         );
+        Self::start_with(&root().join(program), database_url, |command| command)
+    }
+
+    /// Starts a program, with further settings.
+    pub fn start_with(
+        program: &Path,
+        database_url: &str,
+        settings: impl FnOnce(&mut Command) -> &mut Command,
+    ) -> Result<Self> {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let mut group = Group::spawn(
-            Command::new(root().join(program))
-                .current_dir(root())
-                .env("DATABASE_URL", database_url)
-                .env("SESSION_SECRET", "only-for-tests-".repeat(5))
-                .env("LEPTOS_SITE_ADDR", address.to_string())
-                // Warnings alone: more would hide the lines of the tests.
-                .env("RUST_LOG", "warn")
-                .env_remove("PORT"),
-        )?;
-        until_it_listens(&mut group, program, address)?;
+        let mut command = Command::new(program);
+        command
+            .current_dir(root())
+            .env("DATABASE_URL", database_url)
+            .env("SESSION_SECRET", "only-for-tests-".repeat(5))
+            .env("LEPTOS_SITE_ADDR", address.to_string())
+            // Warnings alone: more would hide the lines of the tests.
+            .env("RUST_LOG", "warn")
+            .env_remove("PORT");
+        let mut group = Group::spawn(settings(&mut command))?;
+        until_it_listens(&mut group, &program.display().to_string(), address)?;
         Ok(Self {
             url: format!("http://{address}"),
             _group: group,

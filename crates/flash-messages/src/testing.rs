@@ -6,7 +6,7 @@
 //! use flash_messages::{
 //!     Flash, FlashError, FlashLayer, FlashMessage, MemoryStore,
 //!     cookie::Cookie,
-//!     testing::{Browser, assert_pushed, assert_shown, text},
+//!     testing::{Browser, assert_pushed, assert_shown},
 //! };
 //!
 //! // The app, as its `main` has it, but for the store.
@@ -29,7 +29,7 @@
 //! assert_pushed(&response, [FlashMessage::success("You are off")]);
 //! let page = browser.follow(&response).await;
 //! assert_shown(&page, [FlashMessage::success("You are off")]);
-//! assert_eq!(text(page).await, "You are off");
+//! assert_eq!(page.body(), "You are off");
 //!
 //! // A message waits without a form.
 //! browser.seed(&flash, [FlashMessage::info("It rains")]).await;
@@ -52,8 +52,11 @@ use tower_sessions::cookie::{Cookie, CookieJar};
 
 use crate::{flash::Flash, layer::FlashLayer, message::FlashMessage};
 
-/// Calls an app as a browser without JavaScript does: it accepts HTML, and keeps cookies. There is no
-/// network, so it sends `Secure` cookies, too.
+/// Calls an app as a browser without JavaScript does: it accepts HTML, keeps cookies, and reads each page
+/// to its end, so that its messages have arrived. There is no network, so it sends `Secure` cookies, too.
+///
+/// # Panics
+/// Its methods panic if a body ends with an error, or is larger than 16 MiB.
 #[derive(Clone, Debug)]
 pub struct Browser {
     app: Router,
@@ -71,7 +74,7 @@ impl Browser {
     ///
     /// # Panics
     /// The path is no URI.
-    pub async fn get(&mut self, path: &str) -> Response<Body> {
+    pub async fn get(&mut self, path: &str) -> Response<String> {
         self.send(Method::GET, path, Response::default()).await
     }
 
@@ -79,7 +82,7 @@ impl Browser {
     ///
     /// # Panics
     /// The path is no URI.
-    pub async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Response<Body> {
+    pub async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Response<String> {
         self.send(Method::POST, path, Form(fields).into_response())
             .await
     }
@@ -88,7 +91,7 @@ impl Browser {
     ///
     /// # Panics
     /// The response is no redirect.
-    pub async fn follow<B>(&mut self, response: &Response<B>) -> Response<Body> {
+    pub async fn follow<B>(&mut self, response: &Response<B>) -> Response<String> {
         let location = response.headers().get(header::LOCATION);
         let path = location.and_then(|location| location.to_str().ok());
         let status = response.status();
@@ -118,7 +121,7 @@ impl Browser {
         method: Method,
         path: &str,
         content: Response<Body>,
-    ) -> Response<Body> {
+    ) -> Response<String> {
         let (parts, body) = content.into_parts();
         let mut request = Request::builder()
             .method(method)
@@ -149,18 +152,11 @@ impl Browser {
                 self.cookies.add(cookie);
             }
         }
-        response
+        let (parts, body) = response.into_parts();
+        let body = to_bytes(body, 16 << 20).await;
+        let body = body.unwrap_or_else(|error| panic!("{path}: the body can't be read: {error}"));
+        Response::from_parts(parts, String::from_utf8_lossy(&body).into_owned())
     }
-}
-
-/// Returns the body of a response.
-///
-/// # Panics
-/// The body ends with an error, is no UTF-8, or is larger than 16 MiB.
-pub async fn text(response: Response<Body>) -> String {
-    let body = to_bytes(response.into_body(), 16 << 20).await;
-    let body = body.unwrap_or_else(|error| panic!("the body can't be read: {error}"));
-    String::from_utf8(body.into()).expect("the body is no UTF-8")
 }
 
 /// Returns the messages that a response shows, in the order of their pushes.

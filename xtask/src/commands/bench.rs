@@ -9,8 +9,12 @@ use crate::{
     setup::{self, POSTGRES},
 };
 
-pub fn bench() -> Result<()> {
+/// `only`: `kept` for what becomes of messages, without the speed. All by default.
+pub fn bench(only: Option<&str>) -> Result<()> {
     setup::install(&[&build::NEEDS[..], &[POSTGRES]].concat(), || Ok(()))?;
     let sh = shell()?;
-    run(cmd!(sh, "cargo run --release --locked --package bench"))
+    run(cmd!(
+        sh,
+        "cargo run --release --locked --package bench -- {only...}"
+    ))
 }

@@ -5,5 +5,6 @@ pub mod build;
 pub mod fuzz;
 pub mod postgres;
 pub mod serve;
+pub mod template;
 pub mod test;
 pub mod tools;

@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail, ensure};
 use xshell::{Cmd, cmd};
 
-use super::build;
+use super::{build, template};
 use crate::{
     command::{root, run, shell},
     database,
@@ -25,7 +25,7 @@ struct Step {
     check: fn() -> Result<()>,
 }
 
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 10] = [
     Step {
         name: "format",
         needs: &[],
@@ -55,6 +55,19 @@ const STEPS: [Step; 9] = [
         needs: &[POSTGRES, FAILOVER],
         is_optional: true,
         check: failover,
+    },
+    Step {
+        name: "template",
+        needs: &[
+            POSTGRES,
+            WASM_TARGET,
+            CARGO_LEPTOS,
+            WASM_BINDGEN,
+            NPM_PACKAGES,
+            CHROMIUM,
+        ],
+        is_optional: false,
+        check: template,
     },
     Step {
         name: "build",
@@ -212,6 +225,17 @@ fn failover() -> Result<()> {
 
 fn unit_tests(sh: &xshell::Shell) -> Cmd<'_> {
     cmd!(sh, "cargo test --workspace --locked {SERVER}")
+}
+
+/// An app of the template, on the crates as they would be published.
+fn template() -> Result<()> {
+    template::build()?;
+    let database = database::to_throw_away()?;
+    let server = template::start(&database.url)?;
+    let sh = shell()?;
+    sh.change_dir(root().join("end2end"));
+    let config = "--config=template/playwright.config.ts";
+    run(with_chromium(cmd!(sh, "npx playwright test {config}")).env("BASE_URL", &server.url))
 }
 
 fn build() -> Result<()> {

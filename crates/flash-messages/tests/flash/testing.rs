@@ -3,7 +3,7 @@
 use axum::body::Body;
 use flash_messages::{
     FlashMessage,
-    testing::{Browser, assert_pushed, assert_shown, pushed, shown, text},
+    testing::{Browser, assert_pushed, assert_shown, pushed, shown},
 };
 use http::{Request, Response};
 use tower::ServiceExt;
@@ -21,7 +21,7 @@ async fn a_browser_sends_forms_follows_redirects_and_keeps_cookies() -> Result {
     assert_shown(&page, [FlashMessage::success("hello")]);
     assert!(pushed(&page).is_empty());
     assert!(shown(&page)[0].id > 0);
-    assert!(text(page).await.contains("hello"));
+    assert!(page.body().contains("hello"));
     assert_shown(&browser.get("/page").await, []);
     Ok(())
 }
@@ -58,7 +58,7 @@ async fn a_browser_forgets_the_cookie_that_a_logout_removes() -> Result {
 }
 
 /// Returns the words of the panic of an assertion that fails.
-fn complaint(response: &Response<Body>) -> String {
+fn complaint(response: &Response<String>) -> String {
     let assertion = || assert_shown(response, [FlashMessage::success("hello")]);
     let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(assertion));
     *panic.expect_err("a panic").downcast().expect("its words")

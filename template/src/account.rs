@@ -1,0 +1,132 @@
+//! Registering, signing in and out.
+
+use axum_login::AuthSession;
+use leptos::{prelude::*, server_fn::ServerFn};
+use leptos_axum::extract;
+use leptos_flash::{FlashMessage, redirect_with};
+use leptos_meta::Title;
+
+use crate::{
+    forms::{Form, Reason},
+    store::{Credentials, Person, Store},
+};
+
+const MAX_NAME: usize = 40;
+const MIN_PASSWORD: usize = 10;
+
+/// Returns who has signed in, and the store.
+pub async fn visitor() -> Result<(Option<Person>, Store), ServerFnError> {
+    let auth: AuthSession<Store> = extract().await?;
+    Ok((auth.user, auth.backend))
+}
+
+#[component]
+pub fn SignInPage() -> impl IntoView {
+    view! {
+        <Title text="Sign in" />
+        <h1>"Sign in"</h1>
+        <CredentialsForm page="/sign-in" action=SignIn::PATH password="current-password" button="Sign in" />
+        <p>
+            "New here? " <a href="/register">"Register"</a>
+        </p>
+    }
+}
+
+#[component]
+pub fn RegisterPage() -> impl IntoView {
+    view! {
+        <Title text="Register" />
+        <h1>"Register"</h1>
+        <CredentialsForm page="/register" action=Register::PATH password="new-password" button="Register" />
+    }
+}
+
+#[component]
+fn CredentialsForm(
+    page: &'static str,
+    action: &'static str,
+    /// For password managers.
+    password: &'static str,
+    button: &'static str,
+) -> impl IntoView {
+    let fields = move |form: Form| {
+        view! {
+                   <form class="form" method="post" action=action>
+                       <label for="name">"Name"</label>
+                       <Reason form=form.clone() field="name" />
+                       <input
+                           id="name"
+                           name="name"
+                           value=form.value("name")
+                           required
+                           maxlength=MAX_NAME
+                           autocomplete="username"
+                           aria-invalid=form.is_invalid("name").then_some("true")
+        autofocus=form.is_invalid("name")
+                           aria-describedby="name-reason"
+                       />
+                       <label for="password">"Password"</label>
+                       <Reason form=form.clone() field="password" />
+                       <input
+                           id="password"
+                           name="password"
+                           type="password"
+                           required
+                           autocomplete=password
+                           aria-invalid=form.is_invalid("password").then_some("true")
+        autofocus=form.is_invalid("password")
+                           aria-describedby="password-reason"
+                       />
+                       <button>{button}</button>
+                   </form>
+               }
+    };
+    view! { <Suspense>{Suspend::new(async move { Form::of(page).await.map(fields) })}</Suspense> }
+}
+
+#[server(endpoint = "register")]
+async fn register(name: String, password: String) -> Result<(), ServerFnError> {
+    let reject =
+        async |field, reason| Form::reject("/register", (field, reason), &[("name", &name)]).await;
+    if name.trim().is_empty() || name.encode_utf16().count() > MAX_NAME {
+        return reject("name", "Write a name of 40 characters at most.").await;
+    }
+    if password.chars().count() < MIN_PASSWORD {
+        return reject("password", "The password needs 10 characters or more.").await;
+    }
+    let mut auth: AuthSession<Store> = extract().await?;
+    let new = Credentials {
+        name: name.clone(),
+        password,
+    };
+    let Some(person) = auth.backend.add_person(new).await? else {
+        return reject("name", "Somebody has this name. Choose another one.").await;
+    };
+    auth.login(&person).await?;
+    let message = FlashMessage::success(format!("Welcome, {}.", person.name));
+    Ok(redirect_with("/", message).await?)
+}
+
+#[server(endpoint = "sign_in")]
+async fn sign_in(name: String, password: String) -> Result<(), ServerFnError> {
+    let mut auth: AuthSession<Store> = extract().await?;
+    let typed = Credentials {
+        name: name.clone(),
+        password,
+    };
+    let Some(person) = auth.authenticate(typed).await? else {
+        let reason = ("password", "The name or the password is wrong.");
+        return Form::reject("/sign-in", reason, &[("name", &name)]).await;
+    };
+    // It renews the session's id. Messages that wait stay.
+    auth.login(&person).await?;
+    let message = FlashMessage::success(format!("Good to see you, {}.", person.name));
+    Ok(redirect_with("/", message).await?)
+}
+
+#[server(endpoint = "sign_out")]
+pub async fn sign_out() -> Result<(), ServerFnError> {
+    let mut auth: AuthSession<Store> = extract().await?;
+    auth.logout().await?;
+    Ok(redirect_with("/", FlashMessage::info("You are signed out.")).await?)
+}

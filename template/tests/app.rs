@@ -1,0 +1,85 @@
+//! The app, called without a network, a browser or a database.
+
+use leptos::config::LeptosOptions;
+use leptos_flash::{
+    FlashLayer, FlashMessage, MemoryStore,
+    cookie::Cookie,
+    testing::{Browser, assert_pushed, assert_shown},
+};
+use {{crate_name}}::{app::router, store::Store};
+
+fn browser() -> Browser {
+    let options = LeptosOptions::builder().output_name("{{project-name}}").build();
+    let flash = FlashLayer::new(MemoryStore::default(), Cookie::new("sessionId", ""));
+    Browser::new(router(options, flash, Store::default()))
+}
+
+async fn registered() -> Browser {
+    let mut browser = browser();
+    let ada = [("name", "Ada"), ("password", "a long password")];
+    let response = browser.post("/api/register", &ada).await;
+    assert_shown(
+        &browser.follow(&response).await,
+        [FlashMessage::success("Welcome, Ada.")],
+    );
+    browser
+}
+
+#[tokio::test]
+async fn a_note_is_saved_and_the_next_page_says_so_once() {
+    let mut browser = registered().await;
+    let response = browser
+        .post("/api/add_note", &[("text", "Buy <bread>")])
+        .await;
+    assert_pushed(&response, [FlashMessage::success("Your note is saved.")]);
+    let page = browser.follow(&response).await;
+    assert_shown(&page, [FlashMessage::success("Your note is saved.")]);
+    assert!(page.body().contains("Buy &lt;bread&gt;"));
+    assert_shown(&browser.get("/").await, []);
+}
+
+#[tokio::test]
+async fn a_form_that_is_rejected_comes_back_once_with_what_was_typed() {
+    let mut browser = registered().await;
+    let long = "a".repeat(201);
+    let response = browser.post("/api/add_note", &[("text", &long)]).await;
+    let page = browser.follow(&response).await.into_body();
+    assert!(page.contains(&long) && page.contains("Shorten it to 200 characters."));
+    assert!(!browser.get("/").await.body().contains(&long));
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_said_and_never_sent_back() {
+    let mut browser = browser();
+    let typed = [("name", "Ada"), ("password", "not the password")];
+    let response = browser.post("/api/sign_in", &typed).await;
+    let page = browser.follow(&response).await.into_body();
+    assert!(page.contains("The name or the password is wrong.") && page.contains("Ada"));
+    assert!(!page.contains("not the password"));
+}
+
+#[tokio::test]
+async fn whoever_has_not_signed_in_is_asked_to() {
+    let mut browser = browser();
+    let response = browser.post("/api/add_note", &[("text", "mine")]).await;
+    let message = "Sign in first. Your note was not saved.";
+    assert_shown(
+        &browser.follow(&response).await,
+        [FlashMessage::error(message)],
+    );
+}
+
+#[tokio::test]
+async fn signing_out_ends_the_session_and_in_again_finds_the_notes() {
+    let mut browser = registered().await;
+    browser
+        .post("/api/add_note", &[("text", "Buy bread")])
+        .await;
+    let response = browser.post("/api/sign_out", &[]).await;
+    let page = browser.follow(&response).await.into_body();
+    assert!(page.contains("You are signed out.") && !page.contains("Buy bread"));
+    let ada = [("name", "Ada"), ("password", "a long password")];
+    let response = browser.post("/api/sign_in", &ada).await;
+    let page = browser.follow(&response).await.into_body();
+    assert!(page.contains("Good to see you, Ada.") && page.contains("Buy bread"));
+}
