@@ -7,6 +7,7 @@ use leptos_flash::{FlashMessage, redirect_with};
 use leptos_meta::Title;
 
 use crate::{
+    failure::{self, Failure},
     forms::{Form, Reason},
     store::{Credentials, Person, Store},
 };
@@ -15,7 +16,7 @@ const MAX_NAME: usize = 40;
 const MIN_PASSWORD: usize = 10;
 
 /// Returns who has signed in, and the store.
-pub async fn visitor() -> Result<(Option<Person>, Store), ServerFnError> {
+pub async fn visitor() -> Result<(Option<Person>, Store), Failure> {
     let auth: AuthSession<Store> = extract().await?;
     Ok((auth.user, auth.backend))
 }
@@ -81,11 +82,11 @@ fn CredentialsForm(
                    </form>
                }
     };
-    view! { <Suspense>{Suspend::new(async move { Form::of(page).await.map(fields) })}</Suspense> }
+    view! { <Suspense>{Suspend::new(failure::page(async move { Form::of(page).await.map(fields) }))}</Suspense> }
 }
 
 #[server(endpoint = "register")]
-async fn register(name: String, password: String) -> Result<(), ServerFnError> {
+async fn register(name: String, password: String) -> Result<(), Failure> {
     let reject =
         async |field, reason| Form::reject("/register", (field, reason), &[("name", &name)]).await;
     if name.trim().is_empty() || name.encode_utf16().count() > MAX_NAME {
@@ -108,7 +109,7 @@ async fn register(name: String, password: String) -> Result<(), ServerFnError> {
 }
 
 #[server(endpoint = "sign_in")]
-async fn sign_in(name: String, password: String) -> Result<(), ServerFnError> {
+async fn sign_in(name: String, password: String) -> Result<(), Failure> {
     let mut auth: AuthSession<Store> = extract().await?;
     let typed = Credentials {
         name: name.clone(),
@@ -125,7 +126,7 @@ async fn sign_in(name: String, password: String) -> Result<(), ServerFnError> {
 }
 
 #[server(endpoint = "sign_out")]
-pub async fn sign_out() -> Result<(), ServerFnError> {
+pub async fn sign_out() -> Result<(), Failure> {
     let mut auth: AuthSession<Store> = extract().await?;
     auth.logout().await?;
     Ok(redirect_with("/", FlashMessage::info("You are signed out.")).await?)

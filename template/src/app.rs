@@ -15,6 +15,7 @@ use tower::layer::layer_fn;
 
 use crate::{
     account::{RegisterPage, SignInPage},
+    failure::FailedForm,
     notes::NotesPage,
     store::Store,
 };
@@ -69,7 +70,8 @@ fn App() -> impl IntoView {
         // Above the pages, outside of <Suspense>: it takes the messages before the page is sent.
         <FlashGroup />
         <main>
-            // Async: a page whose data fails has an honest status, and forms may read the session.
+            <FailedForm />
+            // Async: the page may still set its status, and change the session.
             <Pages>
                 <Routes fallback=|| "There is no such page.">
                     <Page path=path!("") view=NotesPage ssr=SsrMode::Async />

@@ -1,5 +1,6 @@
 //! A form that comes back: the session keeps what was typed until the form's page shows it, once.
 
+use crate::failure::Failure;
 use leptos::prelude::*;
 use leptos_axum::extract;
 use leptos_flash::{flash, redirect, tower_sessions::Session};
@@ -23,7 +24,7 @@ impl Form {
         page: &str,
         (field, reason): (&str, &str),
         typed: &[(&str, &str)],
-    ) -> Result<(), ServerFnError> {
+    ) -> Result<(), Failure> {
         let pair = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let form = Self {
             page: page.to_owned(),
@@ -37,7 +38,7 @@ impl Form {
     }
 
     /// Returns the form of the page that is rendered.
-    pub async fn of(page: &str) -> Result<Self, ServerFnError> {
+    pub async fn of(page: &str) -> Result<Self, Failure> {
         let session: Session = extract().await?;
         let rejected: Option<Self> = session.get(REJECTED).await?;
         let Some(form) = rejected.filter(|form| form.page == page) else {

@@ -6,6 +6,9 @@ pub mod components;
 pub mod store;
 
 #[cfg(feature = "ssr")]
+mod failure;
+
+#[cfg(feature = "ssr")]
 mod forms;
 
 #[cfg(feature = "ssr")]

@@ -10,7 +10,7 @@ async fn main() -> anyhow::Result<()> {
         cookie::{Cookie, Key, SameSite, time::Duration},
     };
     use {{crate_name}}::{app::router, store::Store};
-    use sqlx::PgPool;
+    use sqlx::postgres::PgPoolOptions;
     use tokio::net::TcpListener;
 
     _ = dotenvy::dotenv();
@@ -37,7 +37,8 @@ async fn main() -> anyhow::Result<()> {
         .build();
     let (flash, store) = match env::var("DATABASE_URL") {
         Ok(url) => {
-            let pool = PgPool::connect(&url).await.context("DATABASE_URL")?;
+            let pool = PgPoolOptions::new().acquire_timeout(std::time::Duration::from_secs(5));
+            let pool = pool.connect(&url).await.context("DATABASE_URL")?;
             let store = Store::Postgres(pool.clone());
             store.migrate().await?;
             let messages = FlashStore::new(PostgresSessionStore::new(pool));

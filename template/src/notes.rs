@@ -7,6 +7,7 @@ use leptos_meta::Title;
 use crate::{
     account::{SignOut, visitor},
     components::NoteField,
+    failure::{self, Failure},
     forms::{Form, Reason},
     store::Person,
 };
@@ -19,11 +20,11 @@ pub fn NotesPage() -> impl IntoView {
     view! {
         <Title text="Notes" />
         <h1>"Notes"</h1>
-        <Suspense>{Suspend::new(notes())}</Suspense>
+        <Suspense>{Suspend::new(failure::page(notes()))}</Suspense>
     }
 }
 
-async fn notes() -> Result<impl IntoView, ServerFnError> {
+async fn notes() -> Result<impl IntoView, Failure> {
     let (person, store) = visitor().await?;
     let Some(person) = person else {
         return Ok(Either::Left(view! { <Welcome /> }));
@@ -60,7 +61,7 @@ fn OwnNotes(person: Person, notes: Vec<String>, form: Form) -> impl IntoView {
 }
 
 #[server(endpoint = "add_note")]
-async fn add_note(text: String) -> Result<(), ServerFnError> {
+async fn add_note(text: String) -> Result<(), Failure> {
     let (Some(person), store) = visitor().await? else {
         let message = FlashMessage::error("Sign in first. Your note was not saved.");
         return Ok(redirect_with("/sign-in", message).await?);

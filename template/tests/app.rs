@@ -1,5 +1,7 @@
 //! The app, called without a network, a browser or a database.
 
+use std::time::Duration;
+
 use leptos::config::LeptosOptions;
 use leptos_flash::{
     FlashLayer, FlashMessage, MemoryStore,
@@ -7,11 +9,16 @@ use leptos_flash::{
     testing::{Browser, assert_pushed, assert_shown},
 };
 use {{crate_name}}::{app::router, store::Store};
+use sqlx::postgres::PgPoolOptions;
 
 fn browser() -> Browser {
+    browser_of(Store::default())
+}
+
+fn browser_of(store: Store) -> Browser {
     let options = LeptosOptions::builder().output_name("{{project-name}}").build();
     let flash = FlashLayer::new(MemoryStore::default(), Cookie::new("sessionId", ""));
-    Browser::new(router(options, flash, Store::default()))
+    Browser::new(router(options, flash, store))
 }
 
 async fn registered() -> Browser {
@@ -82,4 +89,21 @@ async fn signing_out_ends_the_session_and_in_again_finds_the_notes() {
     let response = browser.post("/api/sign_in", &ada).await;
     let page = browser.follow(&response).await.into_body();
     assert!(page.contains("Good to see you, Ada.") && page.contains("Buy bread"));
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_is_said_without_its_words() {
+    let pool = PgPoolOptions::new().acquire_timeout(Duration::from_millis(100));
+    let pool = pool.connect_lazy("postgres://localhost:1/none");
+    let mut browser = browser_of(Store::Postgres(pool.expect("an address")));
+    browser.get("/register").await;
+    let response = browser
+        .post(
+            "/api/register",
+            &[("name", "Ada"), ("password", "a long password")],
+        )
+        .await;
+    let page = browser.follow(&response).await.into_body();
+    assert!(page.contains("That did not work. Please try again in a moment."));
+    assert!(!page.contains("pool") && !page.contains("timed out"));
 }

@@ -7,6 +7,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use axum::body::Body;
@@ -14,6 +15,7 @@ use bytes::Bytes;
 use futures::task::AtomicWaker;
 use http::{Request, Response, Version, header};
 use http_body::{Frame, SizeHint};
+use tokio::time::{Sleep, sleep};
 
 use crate::{
     deletion::PageDelivery,
@@ -188,6 +190,17 @@ struct WatchedParts {
     seen_alive: bool,
     at_end: bool,
     polled_at_end: bool,
+    stall: Option<Stall>,
+}
+
+/// How long the end of a body waits for parts that are still alive. Whatever collects a body, such as a
+/// middleware around the layer, keeps them, and would wait for ever.
+const MAX_STALL: Duration = Duration::from_secs(3);
+
+/// The time since which no part was dropped.
+struct Stall {
+    alive: usize,
+    ends: Pin<Box<Sleep>>,
 }
 
 /// The number of parts that are not dropped. The last drop wakes the body.
@@ -244,9 +257,16 @@ impl WatchedParts {
             }
         }
         self.alive.waker.register(cx.waker());
-        let is_alive = self.alive.count.load(Ordering::Acquire) > 0;
-        if is_alive {
-            return Poll::Pending;
+        let alive = self.alive.count.load(Ordering::Acquire);
+        if alive > 0 {
+            ready!(self.poll_stall(alive, cx));
+            // The message waits again: nobody knows whether the page arrives.
+            tracing::warn!(
+                "a page with flash messages is collected, not sent; the next page shows them again. Put what \
+                 collects it inside FlashLayer, so add it before"
+            );
+            *page = None;
+            return Poll::Ready(None);
         }
         // If hyper copies the parts, their drops say nothing. But hyper flushes if a body is pending,
         // so the body is pending once more.
@@ -258,6 +278,16 @@ impl WatchedParts {
             page.complete();
         }
         Poll::Ready(None)
+    }
+
+    /// Is ready when no part was dropped for a while.
+    fn poll_stall(&mut self, alive: usize, cx: &mut Context<'_>) -> Poll<()> {
+        if self.stall.as_ref().is_none_or(|stall| stall.alive != alive) {
+            let ends = Box::pin(sleep(MAX_STALL));
+            self.stall = Some(Stall { alive, ends });
+        }
+        let stall = self.stall.as_mut().map(|stall| stall.ends.as_mut());
+        stall.map_or(Poll::Ready(()), |ends| ends.poll(cx))
     }
 
     /// Returns a part that counts as alive until it is dropped.

@@ -46,14 +46,15 @@ use axum::{
     response::IntoResponse,
     routing::post,
 };
-use http::{HeaderValue, Method, Request, Response, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header, uri::PathAndQuery};
 use tower::Service;
 use tower_sessions::cookie::{Cookie, CookieJar};
 
 use crate::{flash::Flash, layer::FlashLayer, message::FlashMessage};
 
-/// Calls an app as a browser without JavaScript does: it accepts HTML, keeps cookies, and reads each page
-/// to its end, so that its messages have arrived. There is no network, so it sends `Secure` cookies, too.
+/// Calls an app as a browser without JavaScript does: it accepts HTML, keeps cookies, says from which page
+/// it comes (`Referer`), and reads each page to its end, so that its messages have arrived. There is no
+/// network, so it sends `Secure` cookies, too.
 ///
 /// # Panics
 /// Its methods panic if a body ends with an error, or is larger than 16 MiB.
@@ -61,13 +62,18 @@ use crate::{flash::Flash, layer::FlashLayer, message::FlashMessage};
 pub struct Browser {
     app: Router,
     cookies: CookieJar,
+    /// The address of the page that it shows.
+    page: Option<String>,
 }
 
 impl Browser {
     /// Creates a browser without cookies for an app with its layers.
     pub fn new(app: Router) -> Self {
-        let cookies = CookieJar::new();
-        Self { app, cookies }
+        Self {
+            app,
+            cookies: CookieJar::new(),
+            page: None,
+        }
     }
 
     /// Loads a page. `path` may have a query.
@@ -109,10 +115,12 @@ impl Browser {
                 (flash.push(message).await).unwrap_or_else(|error| panic!("a seed: {error}"));
             }
         };
-        let pushes = Router::new().route("/", post(push)).layer(layer.clone());
-        let app = std::mem::replace(&mut self.app, pushes);
-        self.post("/", &[]).await;
-        self.app = app;
+        let app = Router::new().route("/", post(push)).layer(layer.clone());
+        let cookies = self.cookies.clone();
+        let page = None;
+        let mut pushes = Self { app, cookies, page };
+        pushes.post("/", &[]).await;
+        self.cookies = pushes.cookies;
     }
 
     /// The body and its type are those of `content`.
@@ -122,7 +130,12 @@ impl Browser {
         path: &str,
         content: Response<Body>,
     ) -> Response<String> {
+        let uri: Uri = path
+            .parse()
+            .unwrap_or_else(|error| panic!("{path} is no address: {error}"));
+        let path = uri.path_and_query().map_or("/", PathAndQuery::as_str);
         let (parts, body) = content.into_parts();
+        // Without a host: it comes from no network, so nothing waits until the page is written to one.
         let mut request = Request::builder()
             .method(method)
             .uri(path)
@@ -131,6 +144,10 @@ impl Browser {
             .unwrap_or_else(|error| panic!("{path} can't be requested: {error}"));
         let headers = request.headers_mut();
         headers.extend(parts.headers);
+        if let Some(page) = &self.page {
+            let page = HeaderValue::try_from(format!("http://localhost{page}"));
+            headers.insert(header::REFERER, page.expect("it was an address"));
+        }
         for cookie in self.cookies.iter() {
             let pair = format!("{}={}", cookie.name(), cookie.value());
             headers.append(
@@ -143,7 +160,18 @@ impl Browser {
             Ok(response) => response,
             Err(never) => match never {},
         };
-        for line in response.headers().get_all(header::SET_COOKIE) {
+        self.keep_cookies(response.headers());
+        if !response.status().is_redirection() {
+            self.page = Some(path.to_owned());
+        }
+        let (parts, body) = response.into_parts();
+        let body = to_bytes(body, 16 << 20).await;
+        let body = body.unwrap_or_else(|error| panic!("{path}: the body can't be read: {error}"));
+        Response::from_parts(parts, String::from_utf8_lossy(&body).into_owned())
+    }
+
+    fn keep_cookies(&mut self, headers: &HeaderMap) {
+        for line in headers.get_all(header::SET_COOKIE) {
             let cookie = line.to_str().ok().map(str::to_owned).map(Cookie::parse);
             let Some(Ok(cookie)) = cookie else { continue };
             if cookie.max_age().is_some_and(|age| !age.is_positive()) {
@@ -152,10 +180,6 @@ impl Browser {
                 self.cookies.add(cookie);
             }
         }
-        let (parts, body) = response.into_parts();
-        let body = to_bytes(body, 16 << 20).await;
-        let body = body.unwrap_or_else(|error| panic!("{path}: the body can't be read: {error}"));
-        Response::from_parts(parts, String::from_utf8_lossy(&body).into_owned())
     }
 }
 

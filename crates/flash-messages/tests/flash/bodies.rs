@@ -99,3 +99,31 @@ async fn a_service_without_axum_shows_its_message_once() -> Result {
     assert_eq!(shows_once(service).await?, [b"hello".to_vec(), Vec::new()]);
     Ok(())
 }
+
+/// A middleware around the layer may do that, and so do HTTP clients of tests, which send a host.
+#[tokio::test]
+async fn a_page_whose_parts_are_collected_ends_and_its_message_waits_again() -> Result {
+    async fn page(flash: Flash) -> Html<String> {
+        Html(format!("{} messages", flash.take().len()))
+    }
+    async fn push(flash: Flash) {
+        flash.info("hello").await.expect("it is stored");
+    }
+    let app = Router::new()
+        .route("/", get(page).post(push))
+        .layer(layer());
+    let push = Request::post("/").body(Body::empty())?;
+    let response = app.clone().oneshot(push).await?;
+    let cookie = response.headers()["set-cookie"].to_str()?.to_owned();
+    for _ in 0..2 {
+        let mut request = page_load(&cookie)?;
+        request.headers_mut().insert("host", "localhost".parse()?);
+        let page = app.clone().oneshot(request).await?;
+        let body = axum::body::to_bytes(page.into_body(), 1 << 20);
+        let body = tokio::time::timeout(std::time::Duration::from_secs(10), body).await??;
+        assert_eq!(body, "1 messages");
+        // A task gives the message back.
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    Ok(())
+}
