@@ -256,9 +256,9 @@ impl MessageStore for FlashStore {
             sql,
             ..
         } = &*self.0.rows;
-        let messages = delete_in_batches(database, *layout, &sql.delete_expired).await?;
+        let messages = delete_in_batches(database, *layout, &sql.delete_expired).await;
         let sessions = ExpiredDeletion::delete_expired(&self.0.sessions).await;
         sessions.map_err(tower_sessions::session::Error::from)?;
-        Ok(messages)
+        Ok(messages?)
     }
 }

@@ -18,19 +18,30 @@ const TURN: i64 = -1_250_478_651;
 /// rows.
 ///
 /// # Errors
-/// A statement fails, or takes longer than 4 seconds.
+/// A statement fails, or takes longer than 4 seconds. The other shards' rows are deleted nevertheless.
 pub async fn delete_in_batches(
     database: &Database,
     layout: Layout,
     sql: &str,
 ) -> sqlx::Result<u64> {
+    let (mut deleted, mut failure) = (0, None);
+    for shard in layout.shards() {
+        match delete_of_shard(database, sql, shard).await {
+            Ok(Some(rows)) => deleted += rows,
+            Ok(None) => break,
+            Err(error) => failure = Some(error),
+        }
+    }
+    failure.map_or(Ok(deleted), Err)
+}
+
+/// Returns the number of deleted rows, or `None` if another instance deletes.
+async fn delete_of_shard(database: &Database, sql: &str, shard: i16) -> sqlx::Result<Option<u64>> {
     let mut deleted = 0;
     let mut connection = database
         .connection(&mut Deadline::new(READ_TIMEOUT))
         .await?;
-    let mut shards = layout.shards();
-    let mut next = shards.next();
-    while let Some(shard) = next {
+    loop {
         let batch = with_timeout(async {
             let mut transaction = connection.begin().await?;
             let has_lock: bool = sqlx::query_scalar("select pg_try_advisory_xact_lock($1)")
@@ -47,12 +58,11 @@ pub async fn delete_in_batches(
         })
         .await;
         let Some(batch) = connection.check(batch)? else {
-            break;
+            return Ok(None);
         };
         deleted += batch;
         if batch < BATCH_SIZE {
-            next = shards.next();
+            return Ok(Some(deleted));
         }
     }
-    Ok(deleted)
 }

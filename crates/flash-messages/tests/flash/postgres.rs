@@ -5,7 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use flash_messages::{FlashMessage, FlashStore, Layout, PostgresSessionStore};
+use flash_messages::{
+    FlashMessage, FlashStore, Layout, PostgresSessionStore, store::MessageStore as _,
+};
 use sqlx::{Executor, PgPool};
 
 use crate::support::{Database, Result, Server, Visitor, flash_layer, sessions_in};
@@ -106,6 +108,32 @@ async fn the_rows_of_a_session_are_in_one_partition_and_all_partitions_are_used(
         (format!("tower_sessions.session_{shard}"), message)
     };
     assert_eq!(used, (0..4).map(pair).collect::<Vec<_>>());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_partition_whose_rows_can_not_be_deleted_holds_up_no_other() -> Result {
+    let database = Database::create().await?;
+    let pool = database.connect().await?;
+    let layout = Layout::Partitioned { shards: 4 };
+    let sessions = PostgresSessionStore::new(pool.clone()).with_layout(layout);
+    let store = FlashStore::new(sessions);
+    store.migrate().await?;
+    let fill = "insert into flash_message (shard, flash_key, level, rank, text, sticky, expires_at)
+        select shard, gen_random_uuid(), 'info', 0, 'old', false, now() - interval '1 hour'
+        from generate_series(0, 3) shard;
+        insert into tower_sessions.session (shard, id, data, expiry_date)
+        select shard, shard::text, '', now() - interval '1 hour' from generate_series(0, 3) shard";
+    pool.execute(fill).await?;
+    let keep = "create function fail() returns trigger language plpgsql
+            as $$ begin raise exception 'kept'; end $$;
+        create trigger keep before delete on flash_message_1 for each row execute function fail()";
+    pool.execute(keep).await?;
+    assert!(store.delete_expired().await.is_err());
+    let left = "select (select array_agg(shard::int) from flash_message),
+        (select count(*) from tower_sessions.session)";
+    let left: (Vec<i32>, i64) = sqlx::query_as(left).fetch_one(&pool).await?;
+    assert_eq!(left, (vec![1], 0));
     Ok(())
 }
 
