@@ -3,9 +3,9 @@
 
 FROM rust:1.95-bookworm AS build
 # npm brings wasm-opt. The rest of what the build needs comes by `cargo xtask build`.
-RUN apt-get update \
-    && apt-get install --yes --no-install-recommends nodejs npm \
-    && rm -rf /var/lib/apt/lists/*
+COPY --from=node:22-bookworm-slim /usr/local/bin/node /usr/local/bin/
+COPY --from=node:22-bookworm-slim /usr/local/lib/node_modules /usr/local/lib/node_modules
+RUN ln -s ../lib/node_modules/npm/bin/npm-cli.js /usr/local/bin/npm
 WORKDIR /app
 COPY . .
 # The caches are not part of the image. What the next stage needs is copied out of them.

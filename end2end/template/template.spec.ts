@@ -17,7 +17,7 @@ test("a person registers, keeps notes, and is told once what happened", async ({
   await page.getByLabel("Name").fill(name);
   await page.getByLabel("Password").fill("short");
   await page.getByRole("button", { name: "Register" }).click();
-  await expect(page.getByLabel("Password")).toHaveAccessibleDescription("The password needs 10 characters or more.");
+  await expect(page.getByLabel("Password")).toHaveAccessibleDescription("The password needs 10 characters or more, 200 at most.");
   await expect(page.getByLabel("Password")).toBeFocused();
   await expect(page.getByLabel("Name")).toHaveValue(name);
   await page.getByLabel("Password").fill("a long password");

@@ -1,6 +1,11 @@
 //! The document, the routes, and the layers around them.
 
-use axum::{Router, routing::Route};
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    middleware::{from_fn, map_response},
+    routing::Route,
+};
 use axum_login::AuthManager;
 use leptos::prelude::*;
 use leptos_axum::{LeptosRoutes, file_and_error_handler, generate_route_list};
@@ -18,7 +23,11 @@ use crate::{
     failure::FailedForm,
     notes::NotesPage,
     store::Store,
+    web::{finish, reject_cross_site},
 };
+
+/// In bytes.
+const MAX_FORM: usize = 64 * 1024;
 
 pub fn router(options: LeptosOptions, flash: FlashLayer, store: Store) -> Router {
     let page = {
@@ -27,11 +36,15 @@ pub fn router(options: LeptosOptions, flash: FlashLayer, store: Store) -> Router
     };
     Router::new()
         .leptos_routes(&options, generate_route_list(App), page)
-        .fallback(file_and_error_handler::<LeptosOptions, _>(shell))
-        .merge(leptos_flash::assets())
+        .layer(DefaultBodyLimit::max(MAX_FORM))
         .layer(layer_fn(move |inner: Route| {
             AuthManager::new(inner, store.clone(), "axum-login")
         }))
+        .layer(from_fn(reject_cross_site))
+        .layer(map_response(finish))
+        // Files need no login.
+        .merge(leptos_flash::assets())
+        .fallback(file_and_error_handler::<LeptosOptions, _>(shell))
         // The last layer is around all others.
         .layer(flash)
         .with_state(options)

@@ -22,21 +22,21 @@ pub fn NoteField(
     // What was typed before the script came counts, too.
     Effect::new(count);
     view! {
-           <input
-               id="text"
-               name="text"
-               value=value
-               required
-               maxlength=max
-               autocomplete="off"
-               aria-invalid=invalid.then_some("true")
-    autofocus=invalid
-               aria-describedby="text-reason text-left"
-               node_ref=field
-               on:input=move |_| count()
-           />
-           <p class="hint" id="text-left">
-               {move || max.saturating_sub(length.get())} " characters left"
-           </p>
-       }
+        <input
+            id="text"
+            name="text"
+            value=value
+            required
+            maxlength=max
+            autocomplete="off"
+            aria-invalid=invalid.then_some("true")
+            autofocus=invalid
+            aria-describedby="text-reason text-left"
+            node_ref=field
+            on:input=move |_| count()
+        />
+        <p class="hint" id="text-left">
+            {move || max.saturating_sub(length.get())} " characters left"
+        </p>
+    }
 }

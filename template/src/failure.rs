@@ -18,9 +18,6 @@ pub struct Failure;
 impl<E: Error> From<E> for Failure {
     fn from(error: E) -> Self {
         tracing::error!("{error}");
-        if let Some(response) = use_context::<ResponseOptions>() {
-            response.set_status(StatusCode::SERVICE_UNAVAILABLE);
-        }
         Self
     }
 }
@@ -33,11 +30,16 @@ impl FromServerFnError for Failure {
     }
 }
 
-/// Renders a page, or says that it failed.
+/// Renders a page, or says that it failed, with the status 503.
 pub async fn page<V: IntoView>(page: impl Future<Output = Result<V, Failure>>) -> impl IntoView {
     match page.await {
         Ok(page) => Either::Left(page),
-        Err(Failure) => Either::Right(view! { <Sorry /> }),
+        Err(Failure) => {
+            if let Some(response) = use_context::<ResponseOptions>() {
+                response.set_status(StatusCode::SERVICE_UNAVAILABLE);
+            }
+            Either::Right(view! { <Sorry /> })
+        }
     }
 }
 

@@ -18,6 +18,9 @@ mod account;
 mod notes;
 
 #[cfg(feature = "ssr")]
+mod web;
+
+#[cfg(feature = "ssr")]
 pub mod app;
 
 /// Brings the islands to life, in the browser.

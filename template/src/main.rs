@@ -9,11 +9,15 @@ async fn main() -> anyhow::Result<()> {
         FlashLayer, FlashStore, MemoryStore, PostgresSessionStore,
         cookie::{Cookie, Key, SameSite, time::Duration},
     };
-    use {{crate_name}}::{app::router, store::Store};
     use sqlx::postgres::PgPoolOptions;
     use tokio::net::TcpListener;
 
-    _ = dotenvy::dotenv();
+    use {{crate_name}}::{app::router, store::Store};
+
+    match dotenvy::dotenv() {
+        Err(error) if !error.not_found() => return Err(error).context(".env"),
+        _ => {}
+    }
     tracing_subscriber::fmt().with_env_filter(filter()).init();
     let mut options = get_configuration(None)?.leptos_options;
     if let Ok(port) = env::var("PORT") {
@@ -45,6 +49,7 @@ async fn main() -> anyhow::Result<()> {
             messages.migrate().await?;
             (FlashLayer::new(messages, cookie), store)
         }
+        Err(_) if is_production => anyhow::bail!("set DATABASE_URL"),
         Err(_) => {
             tracing::warn!(
                 "DATABASE_URL is not set: all is kept in memory, and ends with the program"
@@ -71,7 +76,10 @@ async fn main() -> anyhow::Result<()> {
 
 #[cfg(feature = "ssr")]
 fn filter() -> tracing_subscriber::EnvFilter {
-    tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into())
+    tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| {
+        // Migrations say what is there already.
+        "info,sqlx::postgres::notice=warn".into()
+    })
 }
 
 /// Waits for Ctrl-C, or for the SIGTERM of an orchestrator.

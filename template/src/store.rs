@@ -7,6 +7,7 @@ use std::{
 
 use axum_login::{AuthUser, AuthnBackend};
 use sqlx::PgPool;
+use tokio::sync::Semaphore;
 
 /// A person who can sign in.
 #[derive(Clone, sqlx::FromRow)]
@@ -55,9 +56,7 @@ impl Store {
     /// Returns the new person, or `None` if somebody has the name.
     pub async fn add_person(&self, new: Credentials) -> Result<Option<Person>, sqlx::Error> {
         let Credentials { name, password } = new;
-        // It takes a while on purpose.
-        let hash = tokio::task::spawn_blocking(|| password_auth::generate_hash(password));
-        let hash = hash.await.expect("the hash of a password");
+        let hash = hashing(|| password_auth::generate_hash(password)).await;
         match self {
             Self::Postgres(pool) => {
                 let sql = "insert into person (name, password_hash) values ($1, $2)
@@ -133,15 +132,15 @@ impl AuthnBackend for Store {
 
     async fn authenticate(&self, typed: Credentials) -> Result<Option<Person>, sqlx::Error> {
         let person = self.person_named(typed.name).await?;
-        let verify = tokio::task::spawn_blocking(move || {
+        let verify = move || {
             // An unknown name takes as long as a wrong password.
             let hash = person
                 .as_ref()
                 .map_or(UNKNOWN, |person| &person.password_hash);
             let is_right = password_auth::verify_password(typed.password, hash).is_ok();
             person.filter(|_| is_right)
-        });
-        Ok(verify.await.expect("the answer about a password"))
+        };
+        Ok(hashing(verify).await)
     }
 
     async fn get_user(&self, id: &i64) -> Result<Option<Person>, sqlx::Error> {
@@ -183,6 +182,14 @@ impl fmt::Debug for Person {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Person {}", self.id)
     }
+}
+
+/// Runs what takes a while and 19 MiB on purpose, twice at the same time at most.
+async fn hashing<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    static TURNS: Semaphore = Semaphore::const_new(2);
+    let _turn = TURNS.acquire().await.expect("it is never closed");
+    let done = tokio::task::spawn_blocking(work);
+    done.await.expect("a hash does not fail")
 }
 
 fn lock(memory: &Mutex<Memory>) -> MutexGuard<'_, Memory> {

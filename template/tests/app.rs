@@ -2,21 +2,29 @@
 
 use std::time::Duration;
 
+use axum::{
+    body::Body,
+    http::{Request, StatusCode},
+};
 use leptos::config::LeptosOptions;
 use leptos_flash::{
     FlashLayer, FlashMessage, MemoryStore,
     cookie::Cookie,
     testing::{Browser, assert_pushed, assert_shown},
 };
-use {{crate_name}}::{app::router, store::Store};
 use sqlx::postgres::PgPoolOptions;
+use tower::ServiceExt;
+
+use {{crate_name}}::{app::router, store::Store};
 
 fn browser() -> Browser {
     browser_of(Store::default())
 }
 
 fn browser_of(store: Store) -> Browser {
-    let options = LeptosOptions::builder().output_name("{{project-name}}").build();
+    let options = LeptosOptions::builder()
+        .output_name(env!("CARGO_PKG_NAME"))
+        .build();
     let flash = FlashLayer::new(MemoryStore::default(), Cookie::new("sessionId", ""));
     Browser::new(router(options, flash, store))
 }
@@ -63,6 +71,30 @@ async fn a_wrong_password_is_said_and_never_sent_back() {
     let page = browser.follow(&response).await.into_body();
     assert!(page.contains("The name or the password is wrong.") && page.contains("Ada"));
     assert!(!page.contains("not the password"));
+}
+
+#[tokio::test]
+async fn a_name_with_spaces_around_it_is_rejected() {
+    let mut browser = browser();
+    let typed = [("name", "Ada "), ("password", "a long password")];
+    let response = browser.post("/api/register", &typed).await;
+    let page = browser.follow(&response).await.into_body();
+    assert!(page.contains("without spaces around it") && page.contains("Ada "));
+}
+
+#[tokio::test]
+async fn a_form_on_another_site_changes_nothing() {
+    let options = LeptosOptions::builder().output_name("app").build();
+    let flash = FlashLayer::new(MemoryStore::default(), Cookie::new("sessionId", ""));
+    let app = router(options, flash, Store::default());
+    let post = Request::post("/api/sign_out").header("sec-fetch-site", "cross-site");
+    let response = app
+        .oneshot(post.body(Body::empty()).expect("a request"))
+        .await;
+    assert_eq!(
+        response.expect("a response").status(),
+        StatusCode::FORBIDDEN
+    );
 }
 
 #[tokio::test]

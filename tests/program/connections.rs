@@ -11,7 +11,6 @@ use crate::{
     proxy::Proxy,
 };
 
-/// Fault P1.
 #[tokio::test]
 async fn connections_that_go_silent_are_replaced_within_seconds_each_time() -> Result {
     let postgres = postgres("")?;
@@ -41,7 +40,6 @@ async fn visit_on(visitor: Visitor, stop: watch::Receiver<bool>) {
     }
 }
 
-/// Fault P5.
 #[tokio::test]
 async fn connections_that_the_server_closed_while_they_were_idle_fail_no_request() -> Result {
     let mut postgres = postgres("")?;
@@ -65,7 +63,7 @@ async fn connections_that_the_server_closed_while_they_were_idle_fail_no_request
     Ok(())
 }
 
-/// Fault P5, from between: nothing but the end of the stream tells it.
+/// From between: nothing but the end of the stream tells it.
 #[tokio::test]
 async fn connections_that_a_firewall_closed_while_they_were_idle_fail_no_request() -> Result {
     let postgres = postgres("")?;
@@ -116,7 +114,7 @@ async fn visit(visitor: Visitor, text: &str) -> Result {
     }
 }
 
-/// Fault P7. A standby takes over; the old primary still runs, but is read-only.
+/// A standby takes over; the old primary still runs, but is read-only.
 #[tokio::test]
 async fn after_a_failover_writes_go_to_the_new_primary_within_seconds() -> Result {
     let old = postgres("")?;

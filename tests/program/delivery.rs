@@ -13,7 +13,6 @@ use crate::{
     nginx::Nginx,
 };
 
-/// Fault D1.
 #[tokio::test]
 async fn a_reader_that_reads_nothing_and_resets_loses_no_message() -> Result {
     // The system's default, and a phone's.
@@ -29,7 +28,7 @@ async fn a_reader_that_reads_nothing_and_resets_loses_no_message() -> Result {
     Ok(())
 }
 
-/// Fault D1, behind a proxy that reads all of a page before its visitor does. The browser runs our script: it
+/// Behind a proxy that reads all of a page before its visitor does. The browser runs our script: it
 /// notes what it has shown.
 #[tokio::test]
 async fn behind_a_buffering_proxy_a_browser_loses_nothing_that_it_has_not_noted() -> Result {

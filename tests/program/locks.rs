@@ -12,7 +12,6 @@ use tokio::{
 
 use crate::app::{self, Result, Visitor, postgres, races};
 
-/// Fault P2.
 #[tokio::test]
 async fn an_instance_that_starts_during_a_backup_is_ready_and_stalls_no_other() -> Result {
     let postgres = postgres("")?;
@@ -80,7 +79,7 @@ async fn slowest_request(visitor: Visitor, stop: watch::Receiver<bool>) -> Resul
     Ok(slowest)
 }
 
-/// Fault P6. The limits of a statement are some seconds: the locks are shorter and longer.
+/// The limits of a statement are some seconds: the locks are shorter and longer.
 #[tokio::test]
 async fn a_push_that_waits_for_a_lock_is_stored_if_and_only_if_it_is_acknowledged() -> Result {
     let postgres = postgres("")?;

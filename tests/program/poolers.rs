@@ -9,7 +9,6 @@ use xtask::{command::output, setup::servers};
 
 use crate::app::{self, Program, Result, Visitor, postgres, works};
 
-/// Fault P10.
 #[tokio::test]
 async fn in_session_mode_the_program_works_and_says_which_settings_are_lost() -> Result {
     let Some(pooler) = Pooler::start("pool_mode = session").await? else {

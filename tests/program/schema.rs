@@ -7,7 +7,6 @@ use test_support::free_address;
 
 use crate::app::{self, Result, Visitor, postgres, races, within, works};
 
-/// Fault P3.
 #[tokio::test]
 async fn columns_that_come_and_go_are_not_noticed_by_an_instance_that_runs() -> Result {
     let postgres = postgres("")?;
@@ -37,7 +36,7 @@ async fn columns_that_come_and_go_are_not_noticed_by_an_instance_that_runs() -> 
     Ok(())
 }
 
-/// The same kind as fault P2: 10 million sessions would stand still for minutes.
+/// 10 million sessions would stand still for minutes.
 #[tokio::test]
 async fn a_table_of_the_plain_session_store_gets_its_columns_without_being_rewritten() -> Result {
     let postgres = postgres("")?;
@@ -69,7 +68,6 @@ const RIGHTS: &str = "create role clerk login;
     grant select, insert, update, delete on flash_message, tower_sessions.session to clerk;
     grant usage on all sequences in schema public, tower_sessions to clerk";
 
-/// Fault P4.
 #[tokio::test]
 async fn a_role_with_rights_on_rows_alone_is_enough_for_tables_that_are_there() -> Result {
     let postgres = postgres("")?;
@@ -111,7 +109,7 @@ async fn runs_as_clerk(database_url: &str) -> Result {
     Ok(())
 }
 
-/// Fault P8. All load their page at once: the statement is shared.
+/// All load their page at once: the statement is shared.
 #[tokio::test]
 async fn a_message_that_can_not_be_read_leaves_and_hides_no_other() -> Result {
     let postgres = postgres("")?;
@@ -162,7 +160,6 @@ async fn a_message_that_can_not_be_read_leaves_and_hides_no_other() -> Result {
     .await
 }
 
-/// Fault S5.
 #[tokio::test]
 async fn a_session_that_can_not_be_read_is_none_and_its_visitor_can_begin_another() -> Result {
     let postgres = postgres("")?;

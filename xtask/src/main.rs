@@ -22,7 +22,7 @@ mod flags {
             cmd build {}
             /// Run the app's PostgreSQL alone, until Ctrl-C. It prints its DATABASE_URL.
             cmd postgres {}
-            /// Measure race-bib beside its peers and write bench/RESULTS.md.
+            /// Measure race-bib beside its peers and write bench/KEPT.md and bench/RESULTS.md.
             cmd bench {
                 /// `kept` alone: what becomes of messages, in a minute. All by default.
                 optional only: String

@@ -129,7 +129,8 @@ impl http_body::Body for DeliveredBody {
             Detection::End => {
                 let frame = ready!(this.inner.as_mut().poll_frame(cx));
                 let failed = matches!(frame, Some(Err(_)));
-                if (frame.is_none() || this.inner.is_end_stream())
+                let ends = frame.is_none() || this.inner.is_end_stream();
+                if ends
                     && !failed
                     && let Some(page) = this.page.take()
                 {
@@ -193,9 +194,10 @@ struct WatchedParts {
     stall: Option<Stall>,
 }
 
-/// How long the end of a body waits for parts that are still alive. Whatever collects a body, such as a
-/// middleware around the layer, keeps them, and would wait for ever.
-const MAX_STALL: Duration = Duration::from_secs(3);
+/// The end of a body waits this long while no part is dropped. A slow reader needs less; after a lease, other
+/// pages may show the messages anyway. A middleware around the layer that collects the body keeps all
+/// parts, and would wait for ever.
+const MAX_STALL: Duration = Duration::from_secs(15);
 
 /// The time since which no part was dropped.
 struct Stall {
@@ -260,10 +262,10 @@ impl WatchedParts {
         let alive = self.alive.count.load(Ordering::Acquire);
         if alive > 0 {
             ready!(self.poll_stall(alive, cx));
-            // The message waits again: nobody knows whether the page arrives.
+            // It is not known whether the page arrives, so its messages wait again.
             tracing::warn!(
-                "a page with flash messages is collected, not sent; the next page shows them again. Put what \
-                 collects it inside FlashLayer, so add it before"
+                "a page with flash messages was not written for {MAX_STALL:?}; the next page shows them again. If a \
+                 middleware collects pages, put it inside FlashLayer, so add it before"
             );
             *page = None;
             return Poll::Ready(None);

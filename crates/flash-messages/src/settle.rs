@@ -137,7 +137,7 @@ fn drop_pages_loaded_ahead(headers: &mut HeaderMap) {
 }
 
 /// Returns whether the response leads the browser to another page.
-fn is_redirect(response: &Response<Body>) -> bool {
+pub(crate) fn is_redirect<B>(response: &Response<B>) -> bool {
     response.status().is_redirection() && response.status() != StatusCode::NOT_MODIFIED
         || response.headers().contains_key(REDIRECT_HEADER)
 }

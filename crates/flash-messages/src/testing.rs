@@ -50,7 +50,10 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header, uri::
 use tower::Service;
 use tower_sessions::cookie::{Cookie, CookieJar};
 
-use crate::{flash::Flash, layer::FlashLayer, message::FlashMessage};
+use crate::{flash::Flash, layer::FlashLayer, message::FlashMessage, settle::is_redirect};
+
+/// The name of the site that [`Browser`] visits.
+const HOST: &str = "localhost";
 
 /// Calls an app as a browser without JavaScript does: it accepts HTML, keeps cookies, says from which page
 /// it comes (`Referer`), and reads each page to its end, so that its messages have arrived. There is no
@@ -96,11 +99,12 @@ impl Browser {
     /// Loads the page to which a response redirects.
     ///
     /// # Panics
-    /// The response is no redirect.
+    /// The response is no redirect, or leads to another site.
     pub async fn follow<B>(&mut self, response: &Response<B>) -> Response<String> {
+        let status = response.status();
+        assert!(status.is_redirection(), "{status} is no redirect");
         let location = response.headers().get(header::LOCATION);
         let path = location.and_then(|location| location.to_str().ok());
-        let status = response.status();
         let path = path.unwrap_or_else(|| panic!("a response {status} without a Location"));
         self.get(path).await
     }
@@ -133,6 +137,11 @@ impl Browser {
         let uri: Uri = path
             .parse()
             .unwrap_or_else(|error| panic!("{path} is no address: {error}"));
+        let host = uri.host();
+        assert!(
+            host.is_none_or(|host| host == HOST),
+            "{path} is on another site"
+        );
         let path = uri.path_and_query().map_or("/", PathAndQuery::as_str);
         let (parts, body) = content.into_parts();
         // Without a host: it comes from no network, so nothing waits until the page is written to one.
@@ -145,7 +154,7 @@ impl Browser {
         let headers = request.headers_mut();
         headers.extend(parts.headers);
         if let Some(page) = &self.page {
-            let page = HeaderValue::try_from(format!("http://localhost{page}"));
+            let page = HeaderValue::try_from(format!("http://{HOST}{page}"));
             headers.insert(header::REFERER, page.expect("it was an address"));
         }
         for cookie in self.cookies.iter() {
@@ -189,6 +198,9 @@ impl Browser {
 /// The response did not come through a [`FlashLayer`].
 #[track_caller]
 pub fn shown<B>(response: &Response<B>) -> Vec<FlashMessage> {
+    if waits_again(response) {
+        return Vec::new();
+    }
     flash(response).outcome().0
 }
 
@@ -211,7 +223,7 @@ pub fn pushed<B>(response: &Response<B>) -> Vec<FlashMessage> {
 pub fn assert_shown<B, const N: usize>(response: &Response<B>, expected: [FlashMessage; N]) {
     let shown = without_ids(shown(response));
     let cause = if shown.is_empty() {
-        flash(response).why_none_is_shown()
+        flash(response).why_none_is_shown(waits_again(response))
     } else {
         "other messages are shown"
     };
@@ -231,10 +243,15 @@ pub fn assert_pushed<B, const N: usize>(response: &Response<B>, expected: [Flash
     );
 }
 
+/// As a `FlashLayer` decides when the response leaves.
+fn waits_again<B>(response: &Response<B>) -> bool {
+    is_redirect(response) || response.status().is_server_error()
+}
+
 #[track_caller]
 fn flash<B>(response: &Response<B>) -> &Flash {
     (response.extensions().get())
-        .expect("the response came through no FlashLayer: test the router with its layers")
+        .expect("the response came through no FlashLayer: test the router with its layers, or a layer around it answered")
 }
 
 fn without_ids(mut messages: Vec<FlashMessage>) -> Vec<FlashMessage> {

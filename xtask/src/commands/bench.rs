@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: the package `bench`, in a release build of its own.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use xshell::cmd;
 
 use super::build;
@@ -11,6 +11,10 @@ use crate::{
 
 /// `only`: `kept` for what becomes of messages, without the speed. All by default.
 pub fn bench(only: Option<&str>) -> Result<()> {
+    ensure!(
+        matches!(only, None | Some("kept")),
+        "bench has one part of its own: kept"
+    );
     setup::install(&[&build::NEEDS[..], &[POSTGRES]].concat(), || Ok(()))?;
     let sh = shell()?;
     run(cmd!(

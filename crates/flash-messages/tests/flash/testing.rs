@@ -75,6 +75,8 @@ async fn an_assertion_that_fails_names_the_cause() -> Result {
         .await;
     let response = browser.post("/push/info/more", &[]).await;
     assert!(complaint(&response).contains("the request loads no page"));
+    let page = browser.get("/fails").await;
+    assert!(complaint(&page).contains("the response redirects or fails"));
     let page = browser.get("/peeks").await;
     assert!(complaint(&page).contains("messages wait, but the page shows none"));
     let page = browser.get("/page").await;
