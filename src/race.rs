@@ -54,7 +54,7 @@ impl Race {
     }
 }
 
-/// Whether it can be printed on a bib.
+/// Returns whether a name can be printed on a bib.
 pub fn is_name(name: &str) -> bool {
     !name.is_empty() && name.encode_utf16().count() <= MAX_NAME && !name.contains(char::is_control)
 }

@@ -117,7 +117,7 @@ async fn statements(connection: &mut PgConnection, database: &str) -> Result<Vec
         .await?)
 }
 
-/// False: perf is not installed.
+/// Returns whether there is a graph: it needs perf.
 async fn draw_flames(process: u32, visitors: &mut Visitors, name: &str) -> Result<bool> {
     if !exists("perf") {
         println!("no flame graph: perf is not installed");
