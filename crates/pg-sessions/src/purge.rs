@@ -52,9 +52,17 @@ async fn delete_of_shard(database: &Database, sql: &str, shard: i16) -> sqlx::Re
                 return Ok(None);
             }
             let delete = sqlx::query(sql).bind(shard);
-            let batch = delete.execute(&mut *transaction).await?.rows_affected();
-            transaction.commit().await?;
-            Ok(Some(batch))
+            match delete.execute(&mut *transaction).await {
+                Ok(batch) => {
+                    transaction.commit().await?;
+                    Ok(Some(batch.rows_affected()))
+                }
+                Err(error) => {
+                    // At once: the next shard needs the lock, perhaps on another connection.
+                    transaction.rollback().await?;
+                    Err(error)
+                }
+            }
         })
         .await;
         let Some(batch) = connection.check(batch)? else {
