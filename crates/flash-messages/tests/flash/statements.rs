@@ -106,10 +106,13 @@ async fn a_page_and_a_push_read_no_messages_of_others_whatever_the_statistics_sa
     visitor.push("mine").await?;
     // None of them is sticky, so the planner expects no sticky message, and they are so few that it
     // might read them all to find one.
-    let others = "insert into flash_message (flash_key, level, rank, text, sticky, expires_at)
-        select gen_random_uuid(), 'info', 0, 'of another', false, now() + interval '1 day'
-        from generate_series(1, 900)";
-    counted.server.pool.execute(others).await?;
+    let others =
+        "insert into flash_message (shard, flash_key, level, rank, text, sticky, expires_at)
+        select shard, gen_random_uuid(), 'info', 0, 'of another', false, now() + interval '1 day'
+        from generate_series(1, 900), unnest($1::int2[]) shard";
+    let shards: Vec<i16> = layout().shards().collect();
+    let others = sqlx::query(others).bind(shards);
+    others.execute(&counted.server.pool).await?;
     counted.server.pool.execute("vacuum analyze").await?;
     let read = async || -> Result<i64> {
         // A connection reports what it has read once in a second at most, after a statement.
