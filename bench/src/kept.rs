@@ -1,4 +1,4 @@
-//! What becomes of messages when requests come at once, and when nobody looks at a page.
+//! What becomes of messages when requests come at once, and when a browser only prefetches a page.
 
 use std::{fmt::Write as _, fs};
 
@@ -55,7 +55,7 @@ pub async fn write(contenders: &[Contender]) -> Result<()> {
 async fn at_once(site: &Site) -> Result<[usize; 3]> {
     let mut visitor = Visitor::connect(site, 0).await?;
     let (_, page) = visitor.post().await?;
-    visitor.send_with(Method::GET, &page, "", &[]).await?;
+    visitor.send(Method::GET, &page, "").await?;
 
     let mut pushing = JoinSet::new();
     for number in 1..=PUSHES.0 {
@@ -76,13 +76,13 @@ async fn at_once(site: &Site) -> Result<[usize; 3]> {
     let mut loading = JoinSet::new();
     for number in 0..PAGES {
         let (mut tab, page) = (visitor.tab(number).await?, page.clone());
-        loading.spawn(async move { tab.send_with(Method::GET, &page, "", &[]).await });
+        loading.spawn(async move { tab.send(Method::GET, &page, "").await });
     }
     let mut pages = Vec::new();
     while let Some(loaded) = loading.join_next().await {
         pages.push(loaded??.1);
     }
-    pages.push(visitor.send_with(Method::GET, &page, "", &[]).await?.1);
+    pages.push(visitor.send(Method::GET, &page, "").await?.1);
 
     let times = |text: &String| {
         let has_it = |page: &&Bytes| memmem::find(page, text.as_bytes()).is_some();
@@ -98,6 +98,6 @@ async fn after(site: &Site, method: Method, headers: &[(&str, &str)]) -> Result<
     let mut visitor = Visitor::connect(site, 0).await?;
     let (text, page) = visitor.post().await?;
     visitor.send_with(method, &page, "", headers).await?;
-    let (_, body) = visitor.send_with(Method::GET, &page, "", &[]).await?;
+    let (_, body) = visitor.send(Method::GET, &page, "").await?;
     Ok(memmem::find(&body, text.as_bytes()).is_some())
 }

@@ -224,7 +224,7 @@ impl Visitor {
         Ok((text, page))
     }
 
-    async fn send(
+    pub async fn send(
         &mut self,
         method: Method,
         path: &str,

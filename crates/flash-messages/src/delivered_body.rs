@@ -115,10 +115,7 @@ impl http_body::Body for DeliveredBody {
                     )),
                     (frame, _) => frame,
                 };
-                let failed = matches!(frame, Some(Err(_)));
-                let ends = frame.is_none() || this.inner.is_end_stream();
-                if ends
-                    && !failed
+                if has_ended(&frame, &this.inner)
                     && let Some(page) = this.page.take()
                 {
                     connection.complete_later(page, parts.clone().unwrap_or_default());
@@ -128,10 +125,7 @@ impl http_body::Body for DeliveredBody {
             Detection::Drops(watched) => watched.poll_frame(this.inner, this.page, cx),
             Detection::End => {
                 let frame = ready!(this.inner.as_mut().poll_frame(cx));
-                let failed = matches!(frame, Some(Err(_)));
-                let ends = frame.is_none() || this.inner.is_end_stream();
-                if ends
-                    && !failed
+                if has_ended(&frame, &this.inner)
                     && let Some(page) = this.page.take()
                 {
                     page.complete();
@@ -153,6 +147,15 @@ impl http_body::Body for DeliveredBody {
             Detection::Connection { .. } | Detection::End => self.inner.size_hint(),
             Detection::Drops(_) => SizeHint::default(),
         }
+    }
+}
+
+/// Returns whether a frame is the last one, and no error.
+fn has_ended<T, E>(frame: &Option<Result<T, E>>, body: &Body) -> bool {
+    match frame {
+        None => true,
+        Some(Ok(_)) => http_body::Body::is_end_stream(body),
+        Some(Err(_)) => false,
     }
 }
 

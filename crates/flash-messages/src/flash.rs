@@ -264,11 +264,11 @@ impl Flash {
     }
 
     /// Returns why the response shows no message, for a test that expects one.
-    pub(crate) fn why_none_is_shown(&self, waits_again: bool) -> &'static str {
+    pub(crate) fn why_none_is_shown(&self, can_show: bool) -> &'static str {
         let state = self.state();
         if self.0.kind != RequestKind::PageLoad {
             "no message is shown: the request loads no page; a page load is a GET that accepts text/html"
-        } else if waits_again {
+        } else if !can_show {
             "no message is shown: the response redirects or fails, so its messages wait for the next page"
         } else if !state.taken.is_empty() {
             "messages wait, but the page shows none: its handler calls `Flash::take`, its view has a group"

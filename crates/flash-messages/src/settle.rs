@@ -57,7 +57,7 @@ impl RequestLeases {
         let mut settled = self.flash.settle();
         let has_pushed = !settled.pushed.is_empty();
         let is_redirect = is_redirect(&response);
-        if settled.shows && !is_redirect && !response.status().is_server_error() {
+        if settled.shows && can_show(&response) {
             set_no_store(response.headers_mut());
             let mut taken = settled.taken_lease;
             self.renew(&mut taken).await;
@@ -137,7 +137,12 @@ fn drop_pages_loaded_ahead(headers: &mut HeaderMap) {
 }
 
 /// Returns whether the response leads the browser to another page.
-pub(crate) fn is_redirect<B>(response: &Response<B>) -> bool {
+/// Returns whether a response is a page that shows its messages. Otherwise they wait for the next one.
+pub(crate) fn can_show<B>(response: &Response<B>) -> bool {
+    !is_redirect(response) && !response.status().is_server_error()
+}
+
+fn is_redirect<B>(response: &Response<B>) -> bool {
     response.status().is_redirection() && response.status() != StatusCode::NOT_MODIFIED
         || response.headers().contains_key(REDIRECT_HEADER)
 }

@@ -50,7 +50,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header, uri::
 use tower::Service;
 use tower_sessions::cookie::{Cookie, CookieJar};
 
-use crate::{flash::Flash, layer::FlashLayer, message::FlashMessage, settle::is_redirect};
+use crate::{flash::Flash, layer::FlashLayer, message::FlashMessage, settle::can_show};
 
 /// The name of the site that [`Browser`] visits.
 const HOST: &str = "localhost";
@@ -198,10 +198,12 @@ impl Browser {
 /// The response did not come through a [`FlashLayer`].
 #[track_caller]
 pub fn shown<B>(response: &Response<B>) -> Vec<FlashMessage> {
-    if waits_again(response) {
-        return Vec::new();
+    let (shown, _) = flash(response).outcome();
+    if can_show(response) {
+        shown
+    } else {
+        Vec::new()
     }
-    flash(response).outcome().0
 }
 
 /// Returns the messages that the request pushed, in order.
@@ -223,7 +225,7 @@ pub fn pushed<B>(response: &Response<B>) -> Vec<FlashMessage> {
 pub fn assert_shown<B, const N: usize>(response: &Response<B>, expected: [FlashMessage; N]) {
     let shown = without_ids(shown(response));
     let cause = if shown.is_empty() {
-        flash(response).why_none_is_shown(waits_again(response))
+        flash(response).why_none_is_shown(can_show(response))
     } else {
         "other messages are shown"
     };
@@ -241,11 +243,6 @@ pub fn assert_pushed<B, const N: usize>(response: &Response<B>, expected: [Flash
         without_ids(expected.into()),
         "messages pushed"
     );
-}
-
-/// As a `FlashLayer` decides when the response leaves.
-fn waits_again<B>(response: &Response<B>) -> bool {
-    is_redirect(response) || response.status().is_server_error()
 }
 
 #[track_caller]
